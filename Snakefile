@@ -1,0 +1,38 @@
+from snakemake.utils import min_version
+
+min_version("9.20")
+
+
+configfile: workflow.source_path("config/config.yaml")
+
+
+include: "rules/common.smk"
+
+
+pathvars:
+    results=results_folder(config),
+    logs=f"{results_folder(config)}/logs",
+    benchmarks=f"{results_folder(config)}/benchmarks",
+
+
+wildcard_constraints:
+    dataset="[a-z0-9]+",
+    model="[a-z0-9]+",
+    scan="[a-z0-9]+",
+    point="[0-9]+",
+
+
+include: "rules/events.smk"
+include: "rules/surrogates.smk"
+include: "rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        "<results>/report.html",
+
+
+rule surrogates:
+    input:
+        "<results>/surrogates/summary.json",

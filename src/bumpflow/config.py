@@ -1,0 +1,116 @@
+"""Check the merged configuration before any job starts."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from bumpflow import io
+
+DEFAULT_STUDY = "default"
+RESULTS = Path("results")
+TAKEN = ("bench", "benchmarks", "downloads", "events", "logs", "surrogates")
+
+
+class InvalidConfig(ValueError):
+    """The configuration cannot be run; the message says where and what to do."""
+
+
+def check_config(
+    config: Mapping[str, Any], *, schema: str | Path, overlays: Sequence[str | Path] = ()
+) -> None:
+    """Check a study's merged configuration.
+
+    Args:
+        config: The merged configuration.
+        schema: JSON Schema file, written in YAML.
+        overlays: The files that the study laid over the defaults.
+
+    Raises:
+        InvalidConfig: If keys or values do not fit the schema, or contradict each other; it
+            names every fault with its place.
+    """
+    validator = Draft202012Validator(io.read_yaml(schema))
+    faults = [fault for error in validator.iter_errors(config) for fault in _explain(error)]
+    if not faults:
+        faults = [*_check_study(config, overlays), *_check_names(config), *_check_sums(config)]
+    if faults:
+        lines = "\n".join(f"  - {fault}" for fault in faults)
+        msg = f"the configuration cannot be used:\n{lines}"
+        raise InvalidConfig(msg)
+
+
+def results_folder(config: Mapping[str, Any]) -> str:
+    """Return the folder of a study's artifacts: ``results``, or ``results/<study>``."""
+    study = config["study"]
+    return str(RESULTS if study == DEFAULT_STUDY else RESULTS / study)
+
+
+def locate(path: str | Path, *, base: str | Path) -> str:
+    """Return a path as it is if it exists from here, else the one below ``base`` if that does.
+
+    Args:
+        path: A file that the configuration names.
+        base: The workflow's own folder, which holds the resources that ship with it.
+    """
+    shipped = Path(base) / path
+    return str(path if Path(path).exists() or not shipped.exists() else shipped)
+
+
+def _explain(error: ValidationError) -> Iterator[str]:
+    """Yield a sentence for each fault that a schema violation stands for."""
+    place = ".".join(str(part) for part in error.absolute_path) or "the top level"
+    if error.validator == "additionalProperties" and isinstance(error.instance, Mapping):
+        known = list(error.schema.get("properties", {}))
+        for key in error.instance:
+            if key not in known:
+                yield f"{place}: unknown key {key!r}{_suggest(key, known)}"
+    else:
+        yield f"{place}: {error.message}"
+
+
+def _suggest(word: str, known: Iterable[str]) -> str:
+    """Return a hint at the nearest known word, or at all of them."""
+    known = list(known)
+    near = get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}"
+
+
+def _check_study(config: Mapping[str, Any], overlays: Sequence[str | Path]) -> Iterator[str]:
+    """Refuse an overlay without a name, whose artifacts would replace another study's."""
+    study = config["study"]
+    named = [path for path in overlays if Path(path).name != "config.yaml"]
+    if study == DEFAULT_STUDY and named:
+        yield (
+            f"study: {Path(named[-1]).name} changes the default study but keeps its name: give it"
+            " one of its own (such as `study: mystudy`), so that its results get their own folder"
+        )
+    if study in TAKEN:
+        yield f"study: {study!r} is the name of a folder below results/: choose another"
+
+
+def _check_names(config: Mapping[str, Any]) -> Iterator[str]:
+    """Find names that are used but not defined."""
+    surrogates, datasets, models = config["surrogates"], config["datasets"], config["models"]
+    if surrogates["dataset"] not in datasets:
+        name = surrogates["dataset"]
+        yield f"surrogates.dataset: {name!r} is not defined in datasets{_suggest(name, datasets)}"
+    for name in surrogates["models"]:
+        if name not in models:
+            yield f"surrogates.models: {name!r} is not defined in models{_suggest(name, models)}"
+    for name in set(surrogates["context"]) & set(config["features"]):
+        yield f"surrogates.context: {name!r} is also in features: a column is one or the other"
+    for name, scan in config["scans"].items():
+        if scan["model"] not in models:
+            known = _suggest(scan["model"], models)
+            yield f"scans.{name}.model: {scan['model']!r} is not defined in models{known}"
+
+
+def _check_sums(config: Mapping[str, Any]) -> Iterator[str]:
+    """Find numbers that do not add up."""
+    total = sum(config["splits"].values())
+    if abs(total - 1) > 1e-9:
+        yield f"splits: the fractions add up to {total:.6g}, not to 1"

@@ -1,0 +1,208 @@
+"""Read and write the project's artifacts; nothing else touches the disk.
+
+Every file appears whole or not at all: it is written under a temporary name beside its
+target and renamed at the end.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from torch import Tensor
+
+ROW_GROUP = 131_072
+
+
+@contextmanager
+def atomic(path: str | Path) -> Iterator[Path]:
+    """Give a temporary name to write to, renamed to ``path`` if all goes well.
+
+    Args:
+        path: The final file; its folder is made. A failure leaves nothing behind.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def read_json(path: str | Path) -> Any:  # noqa: ANN401
+    """Return the content of a JSON file."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def write_json(path: str | Path, record: Any) -> None:  # noqa: ANN401
+    """Write a record of plain values, NumPy scalars and arrays as JSON.
+
+    Raises:
+        ValueError: If it holds a NaN or an infinity, which JSON has no words for.
+    """
+    text = json.dumps(record, indent=2, allow_nan=False, default=_as_plain)
+    with atomic(path) as part:
+        part.write_text(text + "\n", encoding="utf-8")
+
+
+def _as_plain(value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, Path):
+        return str(value)
+    msg = f"cannot write a {type(value).__name__} as JSON"
+    raise TypeError(msg)
+
+
+def read_yaml(path: str | Path) -> Any:  # noqa: ANN401
+    """Return the content of a YAML file."""
+    return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+
+
+def write_yaml(path: str | Path, record: Any) -> None:  # noqa: ANN401
+    """Write a record of plain values as YAML, keys in their order."""
+    with atomic(path) as part:
+        part.write_text(yaml.safe_dump(record, sort_keys=False), encoding="utf-8")
+
+
+def read_text(path: str | Path) -> str:
+    """Return the content of a text file."""
+    return Path(path).read_text(encoding="utf-8")
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text file."""
+    with atomic(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def read_table(
+    path: str | Path, *, columns: list[str] | None = None, where: Any = None  # noqa: ANN401
+) -> pd.DataFrame:
+    """Return a Parquet table, or the part of it that is asked for.
+
+    Args:
+        path: Parquet file.
+        columns: Columns to read, in this order; all by default.
+        where: Row filter in PyArrow's form, such as ``[("split", "in", ["test"])]``.
+    """
+    return pq.read_table(path, columns=columns, filters=where).to_pandas()
+
+
+def read_table_metadata(path: str | Path) -> dict[str, str]:
+    """Return what :class:`TableWriter` stored beside the columns."""
+    metadata = pq.read_schema(path).metadata or {}
+    return {key.decode(): value.decode() for key, value in metadata.items() if key != b"pandas"}
+
+
+def write_table(
+    path: str | Path, table: pd.DataFrame, *, metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write a table as Parquet.
+
+    Args:
+        path: Parquet file.
+        table: Columns by name; the index is not kept.
+        metadata: Texts to store in the file, such as the source of its events.
+    """
+    with TableWriter(path, metadata=metadata) as writer:
+        writer.write(table)
+
+
+class TableWriter:
+    """Write a Parquet table piece by piece, with memory bounded by one piece.
+
+    A context manager: the file appears when it closes without an exception.
+    """
+
+    def __init__(self, path: str | Path, *, metadata: Mapping[str, str] | None = None) -> None:
+        """Take the target's name; ``metadata`` may still grow until the first piece."""
+        self.metadata = dict(metadata or {})
+        self._atomic = atomic(path)
+        self._writer: pq.ParquetWriter | None = None
+
+    def __enter__(self) -> "TableWriter":
+        """Open the temporary file."""
+        self._part = self._atomic.__enter__()
+        return self
+
+    def write(self, table: pd.DataFrame | pa.Table) -> None:
+        """Append rows; the first piece fixes the columns and their types."""
+        if isinstance(table, pd.DataFrame):
+            table = pa.Table.from_pandas(table, preserve_index=False)
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(
+                self._part,
+                table.schema.with_metadata(self.metadata),
+                compression="zstd",
+            )
+        self._writer.write_table(
+            table.cast(self._writer.schema), row_group_size=ROW_GROUP
+        )
+
+    def add_metadata(self, metadata: Mapping[str, str]) -> None:
+        """Store further texts, known only once the rows were seen."""
+        if self._writer is None:
+            msg = "write at least one piece before add_metadata"
+            raise RuntimeError(msg)
+        self._writer.add_key_value_metadata(dict(metadata))
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:  # noqa: ANN401
+        """Close the file and give it its name, unless something failed."""
+        if self._writer is not None:
+            self._writer.close()
+        self._atomic.__exit__(kind, error, trace)
+
+
+def read_tensors(path: str | Path) -> tuple[dict[str, "Tensor"], dict[str, Any]]:
+    """Return a safetensors file's tensors, and the settings stored with them."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        settings = json.loads((file.metadata() or {}).get("settings", "{}"))
+    return tensors, settings
+
+
+def write_tensors(
+    path: str | Path, tensors: Mapping[str, "Tensor"], *, settings: Mapping[str, Any]
+) -> None:
+    """Write tensors and the settings that give them a meaning as safetensors.
+
+    Args:
+        path: Model file; no pickle is involved in writing or reading it.
+        tensors: A network's ``state_dict``, or any other tensors by name.
+        settings: Plain values, stored as JSON in the file's metadata.
+    """
+    from safetensors.torch import save_file
+
+    text = json.dumps(settings, allow_nan=False, default=_as_plain)
+    flat = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with atomic(path) as part:
+        save_file(flat, part, metadata={"settings": text})
+
+
+def save_figure(figure: "Figure", *paths: str | Path) -> None:
+    """Write a figure once per path, in the format that the suffix names, and close it.
+
+    Files are reproducible byte by byte: no date goes into them.
+    """
+    import matplotlib.pyplot as plt
+
+    no_date = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
+    for path in map(Path, paths):
+        with atomic(path) as part:
+            figure.savefig(part, metadata=no_date.get(path.suffix))
+    plt.close(figure)

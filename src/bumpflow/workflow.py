@@ -1,0 +1,169 @@
+"""Glue between Snakemake's rules and the scripts that they run."""
+
+import ast
+import hashlib
+import importlib.util
+import inspect
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from bumpflow.device import limit_threads
+
+log = logging.getLogger(__name__)
+
+PACKAGE = "bumpflow"
+
+
+def run_rule(main: Callable[..., None], job: Any) -> None:  # noqa: ANN401
+    """Call ``main`` with a job's named input, output and params as keywords.
+
+    The job's log receives every message and, if ``main`` fails, its traceback; numerical
+    libraries get as many threads as the job was given.
+
+    Args:
+        main: The script's one function; it takes keywords only.
+        job: The ``snakemake`` object that Snakemake injects into a script.
+    """
+    _start_log(Path(job.log[0]))
+    limit_threads(job.threads)
+    arguments = dict([*job.input.items(), *job.output.items(), *job.params.items()])
+    arguments.pop("code", None)  # only there so that Snakemake notices changed modules
+    if "threads" in inspect.signature(main).parameters:
+        arguments["threads"] = job.threads
+    try:
+        main(**{name: _as_paths(job, name, value) for name, value in arguments.items()})
+    except Exception:
+        log.exception("%s failed for %s", job.rule, dict(job.wildcards.items()))
+        raise
+
+
+def _as_paths(job: Any, name: str, value: Any) -> Any:  # noqa: ANN401
+    """Return input and output files as paths, and params as they are."""
+    if name in job.params.keys():  # noqa: SIM118  (a Snakemake Namedlist, not a mapping)
+        return value
+    return Path(value) if isinstance(value, str) else [Path(item) for item in value]
+
+
+def _start_log(path: Path) -> None:
+    """Send messages to the job's log file and to the terminal."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handlers = [logging.FileHandler(path, mode="w"), logging.StreamHandler()]
+    logging.basicConfig(
+        level=os.environ.get("BUMPFLOW_LOG_LEVEL", "INFO"),
+        handlers=handlers,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        force=True,
+    )
+    logging.captureWarnings(capture=True)
+
+
+def derive_seed(base: int, *labels: str) -> int:
+    """Return a 32-bit seed that depends only on ``base`` and ``labels``.
+
+    Two stages, and two jobs of one stage, never share a random stream, and adding a stage
+    changes no other.
+
+    Args:
+        base: The study's seed.
+        labels: The stage's name, then whatever tells its jobs apart.
+    """
+    text = "/".join([str(base), *labels])
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
+
+
+def code_digest(script: str | Path) -> str:
+    """Return a digest of a script and of every package module it can import.
+
+    Imports are followed through the package by themselves, those inside functions included.
+    Comments, docstrings and layout do not count, so only an edit that could change a result
+    changes the digest.
+
+    Args:
+        script: Python file of a rule.
+    """
+    digest = hashlib.sha256(_syntax(Path(script)).encode())
+    for name in used_modules(script):
+        digest.update(name.encode() + _syntax(_module_file(name)).encode())
+    return digest.hexdigest()[:12]
+
+
+def used_modules(script: str | Path) -> list[str]:
+    """Return the package modules that a script reaches by its imports, sorted."""
+    found: set[str] = set()
+    pending = list(_imports(Path(script)))
+    while pending:
+        name = pending.pop()
+        if name not in found:
+            found.add(name)
+            pending.extend(_imports(_module_file(name)))
+    return sorted(found)
+
+
+@cache
+def _parse(path: Path, _mtime: float) -> ast.Module:
+    """Return a file's syntax tree; ``_mtime`` keeps a changed file out of the cache."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def _syntax_at(path: Path, mtime: float) -> str:
+    tree = _parse(path, mtime)
+    for node in ast.walk(tree):
+        if isinstance(
+            node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+        ) and ast.get_docstring(node, clean=False):
+            node.body = node.body[1:]
+    return ast.dump(tree)
+
+
+def _syntax(path: Path) -> str:
+    """Return a file's syntax tree as text, without docstrings."""
+    return _syntax_at(path, path.stat().st_mtime)
+
+
+def _imports(path: Path) -> Iterator[str]:
+    """Yield the package modules that a file imports, with the packages that hold them."""
+    for node in ast.walk(_parse(path, path.stat().st_mtime)):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        for name in names:
+            parts = name.split(".")
+            if parts[0] == PACKAGE:
+                parents = (".".join(parts[:end]) for end in range(1, len(parts) + 1))
+                yield from (parent for parent in parents if _is_module(parent))
+
+
+@cache
+def _package_folder() -> Path:
+    spec = importlib.util.find_spec(PACKAGE)
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent
+
+
+def _candidates(name: str) -> tuple[Path, Path]:
+    stem = _package_folder().joinpath(*name.split(".")[1:])
+    return stem.with_suffix(".py"), stem / "__init__.py"
+
+
+def _is_module(name: str) -> bool:
+    return any(path.is_file() for path in _candidates(name))
+
+
+def _module_file(name: str) -> Path:
+    """Return the file of a package module."""
+    return next(path for path in reversed(_candidates(name)) if path.is_file())
+
+
+def on_terminal() -> bool:
+    """Return whether a person watches, so that progress bars make sense."""
+    return sys.stderr.isatty()
