@@ -1,0 +1,1 @@
+"""Density models behind one interface: evaluate, sample, save and load."""
