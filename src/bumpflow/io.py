@@ -6,6 +6,7 @@ target and renamed at the end.
 
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,6 +40,11 @@ def atomic(path: str | Path) -> Iterator[Path]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def remove_folder(path: str | Path) -> None:
+    """Remove a folder of temporary files, if it is there."""
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def read_json(path: str | Path) -> Any:  # noqa: ANN401

@@ -1,5 +1,6 @@
 """The one training loop, for every network of the project."""
 
+import hashlib
 import logging
 import math
 import time
@@ -12,10 +13,10 @@ from typing import Any
 import pandas as pd
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from bumpflow import io
-from bumpflow.workflow import derive_seed, on_terminal
+from bumpflow.workflow import derive_seed
+from bumpflow.workflow import progress as progress_bar
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +77,7 @@ def fit(
     seed: int,
     device: torch.device,
     checkpoint: Path | None = None,
+    finished: Path | None = None,
 ) -> pd.DataFrame:
     """Train a network and leave it with its best weights.
 
@@ -94,6 +96,8 @@ def fit(
         seed: Seed of shuffling and dropout.
         device: Where to train. Events move there at once if they fit, else batch by batch.
         checkpoint: File to resume from and to keep up to date; removed at the end.
+        finished: File for the final state, from which a repeated call returns at once; for
+            jobs that train several networks.
 
     Returns:
         One row per epoch: ``epoch``, ``train_loss``, ``validation_loss``, ``learning_rate``
@@ -107,6 +111,7 @@ def fit(
         Loshchilov, Hutter (2016), https://arxiv.org/abs/1608.03983
     """
     _check_events(train, validation)
+    fingerprint = _fingerprint(model, train, settings, seed)
     model.to(device)
     train, validation = _to_device(train, device), _to_device(validation, device)
     parameters = [p for p in model.parameters() if p.requires_grad]
@@ -114,10 +119,13 @@ def fit(
         parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
     )
     best = _copy_state(model)
-    progress = _resume(checkpoint, model, optimizer, best)
+    progress = _resume(finished, fingerprint, model, optimizer, best)
+    if progress.epoch == 0:
+        progress = _resume(checkpoint, fingerprint, model, optimizer, best)
     saved = time.monotonic()
-    bar = tqdm(total=settings.max_epochs, initial=progress.epoch, disable=not on_terminal())
-    while not _finished(progress, settings):
+    for _ in progress_bar(range(progress.epoch, settings.max_epochs)):
+        if _stale(progress, settings):
+            break
         start = time.monotonic()
         lr = settings.learning_rate * settings.epoch_decay**progress.epoch
         train_loss = _train_epoch(
@@ -144,11 +152,11 @@ def fit(
         progress = replace(
             progress, epoch=progress.epoch + 1, history=(*progress.history, row)
         )
-        bar.update()
         if checkpoint is not None and time.monotonic() - saved > CHECKPOINT_SECONDS:
-            _save(checkpoint, model, optimizer, best, progress)
+            _save(checkpoint, fingerprint, model, optimizer, best, progress)
             saved = time.monotonic()
-    bar.close()
+    if finished is not None:
+        _save(finished, fingerprint, model, optimizer, best, progress)
     model.load_state_dict(best)
     model.eval()
     if checkpoint is not None:
@@ -228,9 +236,9 @@ def _precision(settings: TrainSettings, device: torch.device) -> AbstractContext
     return nullcontext()
 
 
-def _finished(progress: _Progress, settings: TrainSettings) -> bool:
-    stale = progress.epoch - 1 - progress.best_epoch
-    return progress.epoch >= settings.max_epochs or stale >= settings.patience
+def _stale(progress: _Progress, settings: TrainSettings) -> bool:
+    """Return whether the validation loss has not improved for long enough to stop."""
+    return progress.epoch - 1 - progress.best_epoch >= settings.patience
 
 
 def _check_events(train: Sequence[Tensor], validation: Sequence[Tensor]) -> None:
@@ -265,8 +273,19 @@ def _copy_state(
     return into
 
 
+def _fingerprint(
+    model: nn.Module, train: Sequence[Tensor], settings: TrainSettings, seed: int
+) -> str:
+    """Return a text that differs for trainings that must not take over from each other."""
+    shapes = [tuple(tensor.shape) for tensor in model.state_dict().values()]
+    sums = [tensor.double().sum().item() for tensor in train]
+    text = repr((type(model).__name__, shapes, [len(t) for t in train], sums, settings, seed))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def _save(
     path: Path,
+    fingerprint: str,
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     best: dict[str, Tensor],
@@ -277,11 +296,12 @@ def _save(
     tensors |= {f"best.{name}": tensor for name, tensor in best.items()}
     for index, moments in optimizer.state_dict()["state"].items():
         tensors |= {f"adam.{index}.{name}": tensor for name, tensor in moments.items()}
-    io.write_tensors(path, tensors, settings=vars(progress))
+    io.write_tensors(path, tensors, settings={"fingerprint": fingerprint, **vars(progress)})
 
 
 def _resume(
     path: Path | None,
+    fingerprint: str,
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     best: dict[str, Tensor],
@@ -290,16 +310,13 @@ def _resume(
     if path is None or not path.exists():
         return _Progress()
     tensors, settings = io.read_tensors(path)
+    if settings.pop("fingerprint") != fingerprint:
+        log.warning("%s belongs to another training: this one starts anew", path)
+        return _Progress()
     parts: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "adam": {}}
     for name, tensor in tensors.items():
         part, _, rest = name.partition(".")
         parts[part][rest] = tensor
-    state = model.state_dict()
-    if {name: t.shape for name, t in state.items()} != {
-        name: t.shape for name, t in parts["model"].items()
-    }:
-        log.warning("%s belongs to another model: training starts anew", path)
-        return _Progress()
     model.load_state_dict(parts["model"])
     for name, tensor in parts["best"].items():
         best[name].copy_(tensor)

@@ -7,16 +7,19 @@ import inspect
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from tqdm import tqdm
 
 from bumpflow.device import limit_threads
 
 log = logging.getLogger(__name__)
 
 PACKAGE = "bumpflow"
+T = TypeVar("T")
 
 
 def run_rule(main: Callable[..., None], job: Any) -> None:  # noqa: ANN401
@@ -164,6 +167,6 @@ def _module_file(name: str) -> Path:
     return next(path for path in reversed(_candidates(name)) if path.is_file())
 
 
-def on_terminal() -> bool:
-    """Return whether a person watches, so that progress bars make sense."""
-    return sys.stderr.isatty()
+def progress(items: Iterable[T], *, total: int | None = None) -> "tqdm[T]":
+    """Return ``items`` with a progress bar, which shows on terminals only."""
+    return tqdm(items, total=total, disable=not sys.stderr.isatty())

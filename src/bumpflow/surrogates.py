@@ -1,0 +1,108 @@
+"""What the surrogates' jobs read and record."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from bumpflow import io
+from bumpflow.flows.density import EventDensity, mirror
+
+
+class Events(NamedTuple):
+    """Events of one process and one split.
+
+    Attributes:
+        x: Features, shape ``(n, features)``, single precision.
+        context: Context features, shape ``(n, context)``, or none.
+        features: Names of the features.
+    """
+
+    x: Tensor
+    context: Tensor | None
+    features: tuple[str, ...]
+
+    def mirrored(self, names: Sequence[str]) -> tuple[Tensor, Tensor | None]:
+        """Return features and context with each event's mirror image in the named columns."""
+        x = mirror(self.x, [self.features.index(name) for name in names])
+        if self.context is None or not names:
+            return x, self.context
+        return x, torch.cat([self.context, self.context])
+
+
+def read_process(
+    path: Path, *, split: str, label: int, features: Sequence[str], context: Sequence[str] = ()
+) -> Events:
+    """Return the events of one process and one split.
+
+    Args:
+        path: Events with columns ``label`` and ``split``.
+        split: Name of the split.
+        label: Which events: 0 background, 1 signal.
+        features: Columns to model.
+        context: Columns to condition on.
+
+    Raises:
+        ValueError: If there are none.
+    """
+    where = [("label", "==", label), ("split", "==", split)]
+    table = io.read_table(path, columns=[*features, *context], where=where)
+    if table.empty:
+        msg = f"{path} has no events of label {label} in split {split!r}: look at `splits`"
+        raise ValueError(msg)
+    values = torch.from_numpy(table.to_numpy("float32"))
+    n = len(features)
+    return Events(values[:, :n], values[:, n:] if context else None, tuple(features))
+
+
+def training_record(
+    density: EventDensity,
+    history: pd.DataFrame,
+    parts: Mapping[str, Events],
+    *,
+    device: torch.device,
+) -> dict[str, Any]:
+    """Return what there is to say about a training.
+
+    Likelihoods are means of minus the log density in physical units [nats per event].
+    """
+    best = history.loc[history.groupby("member")["validation_loss"].idxmin()]
+    seconds = float(history["seconds"].sum())
+    n_train = len(parts["train"].x)
+    with torch.no_grad():
+        nll = {
+            name: float(-density.log_prob(*(_on(t, device) for t in part[:2])).mean())
+            for name, part in parts.items()
+        }
+    return {
+        "family": density.settings.family,
+        "n_parameters": density.n_parameters,
+        "members": density.settings.members,
+        "n_train": n_train,
+        "epochs": int(len(history)),
+        "best_epoch": [int(epoch) for epoch in best["epoch"]],
+        "seconds": seconds,
+        "events_per_second": n_train * len(history) / seconds,
+        "device": str(device),
+        **{f"{name}_nll": value for name, value in nll.items()},
+    }
+
+
+def _on(tensor: Tensor | None, device: torch.device) -> Tensor | None:
+    return None if tensor is None else tensor.to(device)
+
+
+def sampling_record(
+    n_events: int, n_redrawn: int, *, seconds: float, device: torch.device
+) -> dict[str, Any]:
+    """Return what there is to say about a sampling; ``seconds`` excludes writing."""
+    return {
+        "n": n_events,
+        "n_redrawn": n_redrawn,
+        "seconds": seconds,
+        "events_per_second": n_events / seconds,
+        "device": str(device),
+    }
