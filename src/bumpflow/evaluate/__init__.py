@@ -1,0 +1,1 @@
+"""Judge generated events and classifiers."""
