@@ -1,8 +1,9 @@
 """Binary classifiers: a residual network, and boosted trees as its independent witness."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -34,6 +35,11 @@ class NetworkSettings:
     repeats: int
     validation_fraction: float
     training: TrainSettings
+
+    @classmethod
+    def from_config(cls, block: Mapping[str, Any]) -> "NetworkSettings":
+        """Return the settings of a configuration block of the same keys."""
+        return cls(**{**block, "training": TrainSettings(**block["training"])})
 
 
 @dataclass(frozen=True)
@@ -131,7 +137,7 @@ class NetworkClassifier(NamedTuple):
         self.network.eval()
         parts = []
         with torch.no_grad():
-            for chunk in torch.from_numpy(np.asarray(x, dtype=np.float32)).split(CHUNK):
+            for chunk in torch.tensor(x, dtype=torch.float32).split(CHUNK):
                 parts.append(self.network(chunk.to(self.device)).double().cpu())
         return torch.cat(parts).numpy()
 

@@ -4,10 +4,11 @@ Every file appears whole or not at all: it is written under a temporary name bes
 target and renamed at the end.
 """
 
+import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,12 @@ def atomic(path: str | Path) -> Iterator[Path]:
 def remove_folder(path: str | Path) -> None:
     """Remove a folder of temporary files, if it is there."""
     shutil.rmtree(path, ignore_errors=True)
+
+
+def sha256_of(path: str | Path) -> str:
+    """Return the SHA-256 checksum of a file as 64 hexadecimal digits."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_json(path: str | Path) -> Any:  # noqa: ANN401
@@ -95,7 +102,10 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def read_table(
-    path: str | Path, *, columns: list[str] | None = None, where: Any = None  # noqa: ANN401
+    path: str | Path,
+    *,
+    columns: list[str] | None = None,
+    where: Any = None,  # noqa: ANN401
 ) -> pd.DataFrame:
     """Return a Parquet table, or the part of it that is asked for.
 
@@ -107,10 +117,56 @@ def read_table(
     return pq.read_table(path, columns=columns, filters=where).to_pandas()
 
 
+def read_events(
+    path: str | Path, *, features: Sequence[str], label: int, splits: Sequence[str]
+) -> np.ndarray:
+    """Return the events of one label and some splits, shape ``(n_events, n_features)``.
+
+    Args:
+        path: Events with columns ``label`` and ``split``.
+        features: Columns to read, in this order.
+        label: Which events: 0 background, 1 signal.
+        splits: Names of the splits.
+
+    Raises:
+        ValueError: If there are none.
+    """
+    check_columns(path, features)
+    where = [("label", "==", label), ("split", "in", list(splits))]
+    events = read_table(path, columns=list(features), where=where).to_numpy("float32")
+    if not len(events):
+        msg = f"{path} has no events of label {label} in {', '.join(splits)}: look at `splits`"
+        raise ValueError(msg)
+    return events
+
+
+def read_pieces(path: str | Path, *, n_rows: int = ROW_GROUP) -> Iterator[pa.Table]:
+    """Yield a Parquet table in pieces of at most ``n_rows`` rows."""
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(n_rows):
+            yield pa.Table.from_batches([batch])
+
+
+def check_columns(path: str | Path, columns: Sequence[str]) -> None:
+    """Check that a Parquet table has some columns.
+
+    Raises:
+        ValueError: If it lacks any; it names them all, and the columns that there are.
+    """
+    present = pq.read_schema(path).names
+    if missing := [name for name in columns if name not in present]:
+        msg = (
+            f"{path} has no column {', '.join(map(repr, missing))}: choose `features` among"
+            f" {', '.join(present)}"
+        )
+        raise ValueError(msg)
+
+
 def read_table_metadata(path: str | Path) -> dict[str, str]:
     """Return what :class:`TableWriter` stored beside the columns."""
-    metadata = pq.read_schema(path).metadata or {}
-    return {key.decode(): value.decode() for key, value in metadata.items() if key != b"pandas"}
+    metadata = pq.read_metadata(path).metadata or {}
+    own = (b"ARROW:schema", b"pandas")  # PyArrow's
+    return {key.decode(): value.decode() for key, value in metadata.items() if key not in own}
 
 
 def write_table(
@@ -138,6 +194,7 @@ class TableWriter:
         self.metadata = dict(metadata or {})
         self._atomic = atomic(path)
         self._writer: pq.ParquetWriter | None = None
+        self._pending: list[pa.Table] = []
 
     def __enter__(self) -> "TableWriter":
         """Open the temporary file."""
@@ -149,14 +206,10 @@ class TableWriter:
         if isinstance(table, pd.DataFrame):
             table = pa.Table.from_pandas(table, preserve_index=False)
         if self._writer is None:
-            self._writer = pq.ParquetWriter(
-                self._part,
-                table.schema.with_metadata(self.metadata),
-                compression="zstd",
-            )
-        self._writer.write_table(
-            table.cast(self._writer.schema), row_group_size=ROW_GROUP
-        )
+            self._writer = _open_parquet(self._part, table.schema.with_metadata(self.metadata))
+        self._pending.append(table.cast(self._writer.schema))
+        n_rows = sum(piece.num_rows for piece in self._pending)
+        self._write_first(n_rows - n_rows % ROW_GROUP)
 
     def add_metadata(self, metadata: Mapping[str, str]) -> None:
         """Store further texts, known only once the rows were seen."""
@@ -167,9 +220,32 @@ class TableWriter:
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:  # noqa: ANN401
         """Close the file and give it its name, unless something failed."""
-        if self._writer is not None:
-            self._writer.close()
-        self._atomic.__exit__(kind, error, trace)
+        try:
+            if self._writer is not None:
+                if kind is None:
+                    self._write_first(sum(piece.num_rows for piece in self._pending))
+                self._writer.close()
+        finally:
+            self._atomic.__exit__(kind, error, trace)
+
+    def _write_first(self, n_rows: int) -> None:
+        """Write the first of the pending rows, in row groups of equal size."""
+        if n_rows and self._writer is not None:
+            table = pa.concat_tables(self._pending)
+            self._writer.write_table(table.slice(0, n_rows), row_group_size=ROW_GROUP)
+            self._pending = [table.slice(n_rows)]
+
+
+def _open_parquet(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    """Return a writer; floats do not repeat, so their bytes are sorted by place instead."""
+    floats = [field.name for field in schema if pa.types.is_floating(field.type)]
+    return pq.ParquetWriter(
+        path,
+        schema,
+        compression="zstd",
+        use_dictionary=[field.name for field in schema if field.name not in floats],
+        use_byte_stream_split=floats,
+    )
 
 
 def read_tensors(path: str | Path) -> tuple[dict[str, "Tensor"], dict[str, Any]]:

@@ -35,6 +35,18 @@ MEASURES = ("chi2", "kl", "hellinger", "wasserstein")
 CHUNK_ELEMENTS = 4_000_000
 
 
+class Binning(NamedTuple):
+    """How features are binned and scaled; the same for all comparisons of a study.
+
+    Attributes:
+        edges: Inner edges of the bins of each feature; the outermost bins are open.
+        scale: Unit of the Wasserstein distance for each feature, shape ``(n_features,)``.
+    """
+
+    edges: list[NDArray]
+    scale: NDArray
+
+
 class Baseline(NamedTuple):
     """Monte Carlo against Monte Carlo.
 
@@ -72,16 +84,31 @@ class Relative(NamedTuple):
     uncertainty: float
 
 
-def equal_probability_edges(x: NDArray, n_bins: int) -> list[NDArray]:
-    """Return the inner edges of bins that hold equal numbers of events, for each feature.
+def equal_size(n_reference: int, n_candidate: int, *, n_monte_carlo: int, limit: int) -> int:
+    """Return the number of events to take from the reference and from the candidate.
+
+    Both sides get equally many, and so do both sides of the baseline.
 
     Args:
-        x: Events that set the bins, shape ``(n_events, n_features)``.
+        n_reference: Events of the reference.
+        n_candidate: Events of the candidate.
+        n_monte_carlo: Events that the baseline draws its two samples from.
+        limit: Most events to take.
+    """
+    return min(n_reference, n_candidate, n_monte_carlo // 2, limit)
+
+
+def bin_by(events: NDArray, *, n_bins: int) -> Binning:
+    """Return bins that hold equal numbers of events, and standard deviations as scales.
+
+    Args:
+        events: Monte Carlo events, shape ``(n_events, n_features)``.
         n_bins: Number of bins, the two open ones at the ends included. A feature with repeated
             values gets fewer.
     """
     levels = np.arange(1, n_bins) / n_bins
-    return [np.unique(column) for column in np.quantile(x, levels, axis=0).T]
+    edges = [np.unique(column) for column in np.quantile(events, levels, axis=0).T]
+    return Binning(edges, events.std(axis=0, dtype=float))
 
 
 def bin_events(x: NDArray, edges: list[NDArray]) -> NDArray:
@@ -173,8 +200,7 @@ def compare(
     reference: NDArray,
     candidate: NDArray,
     *,
-    edges: list[NDArray],
-    scale: NDArray,
+    binning: Binning,
     n_bootstrap: int,
     rng: np.random.Generator,
 ) -> Comparison:
@@ -187,20 +213,19 @@ def compare(
     Args:
         reference: Monte Carlo events, shape ``(n, n_features)``.
         candidate: Events to compare with them, shape ``(m, n_features)``.
-        edges: Inner edges of the bins, from :func:`equal_probability_edges`.
-        scale: Unit of the Wasserstein distance for each feature, shape ``(n_features,)``.
+        binning: Bins and scales, from :func:`bin_by`.
         n_bootstrap: Number of replicas.
         rng: Source of the replicas.
     """
-    bins = [_one_hot(x, edges) for x in (reference, candidate)]
+    bins = [_one_hot(x, binning.edges) for x in (reference, candidate)]
     ones = [np.ones((1, len(x))) for x in (reference, candidate)]
-    values = _measure(reference, candidate, bins, ones, edges, scale)
+    values = _measure(reference, candidate, bins, ones, binning)
     chunk = max(1, CHUNK_ELEMENTS // (len(reference) + len(candidate)))
     parts = [np.empty((0, *values.shape[1:]))]
     for start in range(0, n_bootstrap, chunk):
         size = min(chunk, n_bootstrap - start)
         weights = [_redraw(len(x), size, rng) for x in (reference, candidate)]
-        parts.append(_measure(reference, candidate, bins, weights, edges, scale))
+        parts.append(_measure(reference, candidate, bins, weights, binning))
     return Comparison(values[0], np.concatenate(parts))
 
 
@@ -209,8 +234,7 @@ def baseline(
     *,
     n_reference: int,
     n_candidate: int,
-    edges: list[NDArray],
-    scale: NDArray,
+    binning: Binning,
     n_repeats: int,
     rng: np.random.Generator,
 ) -> Baseline:
@@ -220,8 +244,7 @@ def baseline(
         events: Monte Carlo events to draw from, shape ``(n_events, n_features)``.
         n_reference: Events on the side of the reference.
         n_candidate: Events on the side of the candidate.
-        edges: Inner edges of the bins.
-        scale: Unit of the Wasserstein distance for each feature, shape ``(n_features,)``.
+        binning: Bins and scales, the same as of the comparison.
         n_repeats: Number of random pairs, at least 2.
         rng: Source of the pairs.
 
@@ -239,7 +262,7 @@ def baseline(
     for _ in range(n_repeats):
         rows = rng.permutation(len(events))[:total]
         pair = events[rows[:n_reference]], events[rows[n_reference:]]
-        draws.append(compare(*pair, edges=edges, scale=scale, n_bootstrap=0, rng=rng).values)
+        draws.append(compare(*pair, binning=binning, n_bootstrap=0, rng=rng).values)
     repeats = np.array(draws)
     averages = repeats.mean(axis=-1)
     return Baseline(
@@ -306,15 +329,14 @@ def _measure(
     candidate: NDArray,
     bins: list[csr_matrix],
     weights: list[NDArray],
-    edges: list[NDArray],
-    scale: NDArray,
+    binning: Binning,
 ) -> NDArray:
     """Return all divergences of weighted samples ``(n_samples, n_measures, n_features)``."""
     counts = [(one_hot.T @ w.T).T for one_hot, w in zip(bins, weights, strict=True)]
-    stops = np.cumsum([len(inner) + 1 for inner in edges])
-    result = np.empty((len(weights[0]), len(MEASURES), len(edges)))
-    for feature, stop in enumerate(stops):
-        start = stop - len(edges[feature]) - 1
+    sizes = [len(inner) + 1 for inner in binning.edges]
+    result = np.empty((len(weights[0]), len(MEASURES), len(sizes)))
+    for feature, stop in enumerate(np.cumsum(sizes)):
+        start = stop - sizes[feature]
         p, q = (probabilities(count[:, start:stop]) for count in counts)
         result[:, 0, feature] = chi2_divergence(p, q)
         result[:, 1, feature] = kl_divergence(p, q)
@@ -325,5 +347,5 @@ def _measure(
             x_weights=weights[0],
             y_weights=weights[1],
         )
-        result[:, 3, feature] = distance / scale[feature]
+        result[:, 3, feature] = distance / binning.scale[feature]
     return result

@@ -12,11 +12,13 @@ def _gaussians(rng, *, shift, width, n=N_LARGE):
 
 
 def _compare(x, y, *, n_bins=200, n_bootstrap=0, seed=0):
-    edges = d.equal_probability_edges(np.concatenate([x, y]), n_bins)
+    binning = _unscaled(np.concatenate([x, y]), n_bins)
     rng = np.random.default_rng(seed)
-    return d.compare(
-        x, y, edges=edges, scale=np.ones(x.shape[1]), n_bootstrap=n_bootstrap, rng=rng
-    )
+    return d.compare(x, y, binning=binning, n_bootstrap=n_bootstrap, rng=rng)
+
+
+def _unscaled(events, n_bins):
+    return d.bin_by(events, n_bins=n_bins)._replace(scale=np.ones(events.shape[1]))
 
 
 @pytest.mark.parametrize(("shift", "width"), [(0.5, 1.0), (0.3, 0.8)])
@@ -74,7 +76,7 @@ def test_wasserstein_agrees_with_scipy_for_weighted_unequal_sizes():
 
 def test_bins_are_equally_full_and_lose_no_event():
     x = np.random.default_rng(6).exponential(size=(1000, 2))
-    edges = d.equal_probability_edges(x, 10)
+    edges = d.bin_by(x, n_bins=10).edges
     beyond = np.concatenate([x, [[-5.0, 1e9]]])
     counts = np.bincount(d.bin_events(beyond, edges).ravel(), minlength=20)
     assert counts.tolist() == [101, *[100] * 18, 101]
@@ -82,19 +84,17 @@ def test_bins_are_equally_full_and_lose_no_event():
 
 def test_repeated_values_get_fewer_bins():
     x = np.repeat([0.0, 1.0, 2.0], 100)[:, None]
-    assert d.equal_probability_edges(x, 10)[0].tolist() == [0.0, 1.0, 2.0]
+    assert d.bin_by(x, n_bins=10).edges[0].tolist() == [0.0, 1.0, 2.0]
 
 
 def test_null_expectation_of_chi2_is_degrees_of_freedom_over_sizes():
     rng = np.random.default_rng(7)
     events = rng.normal(size=(20_000, 4))
-    edges = d.equal_probability_edges(events, 21)
     null = d.baseline(
         events,
         n_reference=4000,
         n_candidate=2000,
-        edges=edges,
-        scale=np.ones(4),
+        binning=_unscaled(events, 21),
         n_repeats=50,
         rng=rng,
     )
@@ -106,12 +106,11 @@ def test_null_expectation_of_chi2_is_degrees_of_freedom_over_sizes():
 
 def test_bootstrap_spread_matches_repeated_experiments():
     rng = np.random.default_rng(8)
-    edges = d.equal_probability_edges(rng.normal(size=(100_000, 1)), 20)
+    binning = _unscaled(rng.normal(size=(100_000, 1)), 20)
     draws = [
         d.compare(
             *_gaussians(rng, shift=0.4, width=1.0, n=2000),
-            edges=edges,
-            scale=np.ones(1),
+            binning=binning,
             n_bootstrap=100 if toy == 0 else 0,
             rng=rng,
         )
@@ -139,8 +138,7 @@ def test_wasserstein_is_in_units_of_scale_and_table_names_all():
     compared = d.compare(
         x,
         x + scale,
-        edges=d.equal_probability_edges(x, 5),
-        scale=scale,
+        binning=d.bin_by(x, n_bins=5)._replace(scale=scale),
         n_bootstrap=3,
         rng=rng,
     )
@@ -158,8 +156,21 @@ def test_baseline_without_enough_events_says_what_to_do():
             np.zeros((10, 1)),
             n_reference=6,
             n_candidate=6,
-            edges=[np.array([0.0])],
-            scale=np.ones(1),
+            binning=d.Binning([np.array([0.0])], np.ones(1)),
             n_repeats=2,
             rng=np.random.default_rng(0),
         )
+
+
+def test_scales_are_standard_deviations():
+    x = np.random.default_rng(10).normal(size=(1000, 2)).astype(np.float32) * [1, 5]
+    assert d.bin_by(x, n_bins=4).scale == pytest.approx(x.std(axis=0), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"), [((9, 8, 40, 99), 8), ((9, 8, 11, 99), 5), ((9, 8, 40, 3), 3)]
+)
+def test_equal_size_is_bounded_by_all(sizes, expected):
+    n_reference, n_candidate, n_monte_carlo, limit = sizes
+    found = d.equal_size(n_reference, n_candidate, n_monte_carlo=n_monte_carlo, limit=limit)
+    assert found == expected
