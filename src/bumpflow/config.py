@@ -9,9 +9,12 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from bumpflow import io
+from bumpflow.ingest.layout import build_layout
 
 DEFAULT_STUDY = "default"
 RESULTS = Path("results")
+DOWNLOADS = RESULTS / "downloads"
+READING_OPTIONS = ("header", "label", "columns", "nonnegative")
 TAKEN = ("bench", "benchmarks", "downloads", "events", "logs", "surrogates")
 
 
@@ -37,6 +40,7 @@ def check_config(
     faults = [fault for error in validator.iter_errors(config) for fault in _explain(error)]
     if not faults:
         faults = [*_check_study(config, overlays), *_check_names(config), *_check_sums(config)]
+        faults += _check_datasets(config)
     if faults:
         lines = "\n".join(f"  - {fault}" for fault in faults)
         msg = f"the configuration cannot be used:\n{lines}"
@@ -58,6 +62,24 @@ def locate(path: str | Path, *, base: str | Path) -> str:
     """
     shipped = Path(base) / path
     return str(path if Path(path).exists() or not shipped.exists() else shipped)
+
+
+def reading_options(dataset: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a dataset's configuration says about how to read its file."""
+    return {key: dataset[key] for key in READING_OPTIONS if key in dataset}
+
+
+def download_of(config: Mapping[str, Any], file: str) -> dict[str, Any]:
+    """Return where to fetch a file of the downloads folder, and its checksum.
+
+    Raises:
+        InvalidConfig: If no dataset has this file and a URL.
+    """
+    for dataset in config["datasets"].values():
+        if "url" in dataset and Path(dataset["path"]) == DOWNLOADS / file:
+            return {"url": dataset["url"], "sha256": dataset.get("sha256")}
+    msg = f"no dataset has `path: {DOWNLOADS / file}` and a `url`: place the file there by hand"
+    raise InvalidConfig(msg)
 
 
 def _explain(error: ValidationError) -> Iterator[str]:
@@ -107,6 +129,17 @@ def _check_names(config: Mapping[str, Any]) -> Iterator[str]:
         if scan["model"] not in models:
             known = _suggest(scan["model"], models)
             yield f"scans.{name}.model: {scan['model']!r} is not defined in models{known}"
+
+
+def _check_datasets(config: Mapping[str, Any]) -> Iterator[str]:
+    """Find datasets that cannot be read as described."""
+    for name, dataset in config["datasets"].items():
+        if "url" in dataset and Path(dataset["path"]).parent != DOWNLOADS:
+            yield f"datasets.{name}.path: what is fetched by `url` goes to {DOWNLOADS}/"
+        try:
+            build_layout(dataset["layout"], reading_options(dataset))
+        except ValueError as error:
+            yield f"datasets.{name}: {error}"
 
 
 def _check_sums(config: Mapping[str, Any]) -> Iterator[str]:

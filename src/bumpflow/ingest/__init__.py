@@ -1,0 +1,1 @@
+"""Bring events in from the files that physicists have."""

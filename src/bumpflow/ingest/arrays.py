@@ -1,0 +1,146 @@
+"""Read events from NumPy arrays and Parquet tables, in blocks of bounded size."""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from bumpflow.ingest.blocks import Block, name_positions, ordered, place_of
+from bumpflow.ingest.layout import LABEL, InvalidEvents, Layout, match_header
+
+ROWS = 1 << 17  # rows read at a time
+FEATURE_KEYS = ("X", "x", "features", "events")
+LABEL_KEYS = ("y", "Y", "labels", "label")
+
+
+def read_array_blocks(path: Path, layout: Layout, *, labels: Path | None) -> Iterator[Block]:
+    """Yield the events of an ``.npy`` or ``.npz`` file.
+
+    An ``.npy`` file holds a matrix of the features and, if ``labels`` is not given, the label
+    in its first or last column. An ``.npz`` file holds ``X`` and ``y``, or such a matrix; it is
+    read as a whole, an ``.npy`` file is not.
+
+    Args:
+        path: The file.
+        layout: What it must hold.
+        labels: An ``.npy`` file with the label of each row.
+
+    Raises:
+        InvalidEvents: If shapes or types do not fit, or a file is damaged.
+    """
+    x, y = _load_npz(path) if path.suffix == ".npz" else (_load(path), None)
+    y = _load(labels) if labels else y
+    x, names = _named_matrix(x, y, layout, file=path.name)
+    for start in range(0, len(x), ROWS):
+        rows = x[start : start + ROWS]
+        parts = {name: rows[:, names.index(name)] for name in ordered(layout, names)}
+        if y is not None:
+            parts[LABEL] = y[start : start + ROWS]
+        columns = {name: _as_float32(values) for name, values in parts.items()}
+        yield Block(columns, "row", start + 1, partial(_original, parts))
+
+
+def read_parquet_blocks(path: Path, layout: Layout) -> Iterator[Block]:
+    """Yield the events of a Parquet table.
+
+    Args:
+        path: The file.
+        layout: What it must hold.
+
+    Raises:
+        InvalidEvents: If a column is missing or has no numbers, or the file is damaged.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            names = match_header(layout, file.schema_arrow.names, file=path.name)
+            used = {name: file.schema_arrow.names[i] for i, name in enumerate(names) if name}
+            _check_types(file.schema_arrow, used, file=path.name)
+            start = 1
+            for batch in file.iter_batches(ROWS, columns=[*used.values()]):
+                parts = {name: batch[used[name]] for name in ordered(layout, names)}
+                columns = {name: _arrow_float32(values) for name, values in parts.items()}
+                yield Block(columns, "row", start, partial(_original, parts))
+                start += len(batch)
+    except (pa.ArrowException, OSError) as error:
+        msg = f"{path.name}: not a whole Parquet file ({error}): fetch or write it again"
+        raise InvalidEvents(msg) from error
+
+
+def _load(path: Path) -> NDArray:
+    """Return an array that stays on disk until its rows are used."""
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        msg = f"{path.name}: not a whole .npy file of numbers ({error}): write it again"
+        raise InvalidEvents(msg) from error
+
+
+def _load_npz(path: Path) -> tuple[NDArray, NDArray | None]:
+    """Return the matrix of an .npz file, and its labels if they are stored apart."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            x, y = ([key for key in keys if key in file] for keys in (FEATURE_KEYS, LABEL_KEYS))
+            if not x:
+                msg = (
+                    f"{path.name}: no array 'X' among {list(file)}: name the matrix of features X"
+                )
+                raise InvalidEvents(msg)
+            return file[x[0]], file[y[0]] if y else None
+    except InvalidEvents:
+        raise
+    except (ValueError, EOFError, OSError) as error:
+        msg = f"{path.name}: not a whole .npz file of numbers ({error}): write it again"
+        raise InvalidEvents(msg) from error
+
+
+def _named_matrix(
+    x: NDArray, y: NDArray | None, layout: Layout, *, file: str
+) -> tuple[NDArray, list[str | None]]:
+    """Return the matrix and the names of its columns, once all shapes are right."""
+    if x.ndim != 2 or not np.issubdtype(x.dtype, np.number):
+        msg = f"{file}: {x.dtype} of shape {x.shape}: a matrix of numbers is needed"
+        raise InvalidEvents(msg)
+    if y is None and isinstance(layout.label, str):
+        head = np.asarray(x[:ROWS])
+        place = place_of(file, "row", 1)
+        return x, name_positions(layout, x.shape[1], head[:, 0], head[:, -1], place=place)
+    if y is not None and y.shape not in ((len(x),), (len(x), 1)):
+        msg = f"{file}: labels of shape {y.shape} for {len(x)} rows: one label per row is needed"
+        raise InvalidEvents(msg)
+    if x.shape[1] != len(layout.features):
+        msg = f"{file}: {x.shape[1]} columns instead of {len(layout.features)}: check the layout"
+        raise InvalidEvents(msg)
+    return x, [*layout.features]
+
+
+def _check_types(schema: pa.Schema, used: dict[str, str], *, file: str) -> None:
+    """Refuse columns that hold no numbers."""
+    for name, source in used.items():
+        kind = schema.field(source).type
+        numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind)
+        if not (numeric or (name == LABEL and pa.types.is_boolean(kind))):
+            msg = (
+                f"{file}, column {source!r}: it holds {kind}, not numbers: convert it, or leave it"
+                " out of the dataset's `columns`"
+            )
+            raise InvalidEvents(msg)
+
+
+def _arrow_float32(values: pa.Array) -> NDArray[np.float32]:
+    """Return a column's values, NaN where it has none."""
+    return values.cast(pa.float32(), safe=False).to_numpy(zero_copy_only=False)
+
+
+def _as_float32(values: NDArray) -> NDArray[np.float32]:
+    """Return values in single precision; infinite if they are too large for it."""
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(values.reshape(len(values)), dtype=np.float32)
+
+
+def _original(parts: dict[str, NDArray] | dict[str, pa.Array], row: int, column: str) -> str:
+    """Return a value as the file has it."""
+    return str(parts[column][row])
