@@ -1,0 +1,1 @@
+"""Figures as functions over arrays and axes; nothing here reads or saves a file."""

@@ -1,0 +1,124 @@
+r"""One table each of how models, features and measures are drawn and called.
+
+UCI HIGGS stores every feature without a unit: transverse momenta, missing energy and masses
+are divided by their mean, pseudorapidities by their standard deviation (Baldi, Sadowski and
+Whiteson 2014, https://arxiv.org/abs/1402.4735). Labels of axes say so.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class ModelStyle(NamedTuple):
+    """How a model or sample appears in every figure."""
+
+    label: str
+    color: str
+    marker: str
+
+
+class FeatureStyle(NamedTuple):
+    """How a feature appears: symbol, unit or normalisation, and the range that is drawn."""
+
+    symbol: str
+    unit: str
+    low: float
+    high: float
+
+    @property
+    def label(self) -> str:
+        """Label of an axis."""
+        return f"{self.symbol} [{self.unit}]" if self.unit else self.symbol
+
+
+MODELS = {
+    "mc": ModelStyle("Monte Carlo", "#1f2430", "o"),
+    "mademog": ModelStyle("MADEMOG", "#bd1f01", "o"),
+    "maf": ModelStyle("MAF", "#3f90da", "s"),
+    "mafmademog": ModelStyle("MAFMADEMOG", "#832db6", "D"),
+    "rqs": ModelStyle("RQS", "#f09000", "^"),
+    "glow": ModelStyle("Glow", "#2a8a6c", "v"),
+    "realnvp": ModelStyle("RealNVP", "#a96b59", "P"),
+    "control": ModelStyle("control (MC vs MC)", "#717581", "X"),
+}
+SPARE_COLORS = ("#3f90da", "#bd1f01", "#832db6", "#f09000", "#2a8a6c", "#a96b59", "#b9ac70")
+
+_MEAN, _SPREAD = "mean = 1", "s.d. = 1"
+FEATURES = {
+    "lepton_pT": FeatureStyle(r"$p_T(\ell)$", _MEAN, 0, 5),
+    "lepton_eta": FeatureStyle(r"$\eta(\ell)$", _SPREAD, -4, 4),
+    "missing_energy_magnitude": FeatureStyle(r"$E_T^{miss}$", _MEAN, 0, 5),
+    "jet_1_pt": FeatureStyle(r"$p_T(j_1)$", _MEAN, 0, 5),
+    "jet_1_eta": FeatureStyle(r"$\eta(j_1)$", _SPREAD, -4, 4),
+    "jet_2_pt": FeatureStyle(r"$p_T(j_2)$", _MEAN, 0, 5),
+    "jet_2_eta": FeatureStyle(r"$\eta(j_2)$", _SPREAD, -4, 4),
+    "jet_3_pt": FeatureStyle(r"$p_T(j_3)$", _MEAN, 0, 5),
+    "jet_3_eta": FeatureStyle(r"$\eta(j_3)$", _SPREAD, -4, 4),
+    "jet_4_pt": FeatureStyle(r"$p_T(j_4)$", _MEAN, 0, 4),
+    "jet_4_eta": FeatureStyle(r"$\eta(j_4)$", _SPREAD, -4, 4),
+    "m_jj": FeatureStyle(r"$m_{jj}$", _MEAN, 0, 3),
+    "m_jjj": FeatureStyle(r"$m_{jjj}$", _MEAN, 0, 3),
+    "m_lv": FeatureStyle(r"$m_{\ell\nu}$", _MEAN, 0.9, 1.2),
+    "m_jlv": FeatureStyle(r"$m_{j\ell\nu}$", _MEAN, 0, 3),
+    "m_bb": FeatureStyle(r"$m_{bb}$", _MEAN, 0, 5),
+    "m_wbb": FeatureStyle(r"$m_{Wbb}$", _MEAN, 0, 4),
+    "m_wwbb": FeatureStyle(r"$m_{WWbb}$", _MEAN, 0, 3),
+}
+
+MEASURES = {
+    "chi2": r"$\chi^2$ distance",
+    "kl": "Kullback-Leibler divergence",
+    "hellinger": "Hellinger distance",
+    "wasserstein": "Wasserstein-1 distance",
+}
+
+CLASSIFIERS = {"resmlp": "ResMLP", "trees": "boosted trees"}
+
+
+def model_style(name: str) -> ModelStyle:
+    """Return how a model is drawn; one that the table lacks gets its name and a spare colour."""
+    spare = SPARE_COLORS[sum(name.encode()) % len(SPARE_COLORS)]
+    return MODELS.get(name, ModelStyle(name, spare, "o"))
+
+
+def tail_styles(model: ModelStyle, fraction: float) -> list[ModelStyle]:
+    """Return how all events of a model, and its events of low and high density ratio, appear.
+
+    Args:
+        model: The model that made the events.
+        fraction: Share of the events in each tail.
+    """
+    return [
+        ModelStyle(f"all events of {model.label}", "#e4e7ee", ""),
+        ModelStyle(f"made too rarely: lowest {fraction:.0%} of the density ratio", "#3f90da", ""),
+        ModelStyle(f"made too often: highest {fraction:.0%}", "#bd1f01", ""),
+    ]
+
+
+def feature_style(name: str, x: NDArray | None = None) -> FeatureStyle:
+    """Return how a feature is drawn.
+
+    Args:
+        name: Column of the events.
+        x: Values of the feature, shape ``(n_events,)``, which give the range of a feature that
+            the table lacks: its central 99.8 %.
+    """
+    if name in FEATURES:
+        return FEATURES[name]
+    low, high = (0.0, 1.0) if x is None else np.quantile(x, [0.001, 0.999])
+    return FeatureStyle(name.replace("_", " "), "", float(low), float(high))
+
+
+def feature_ranges(names: Sequence[str], x: NDArray | None = None) -> NDArray:
+    """Return the drawn range of each feature, shape ``(n_features, 2)``.
+
+    Args:
+        names: Columns of the events.
+        x: Events, shape ``(n_events, n_features)``, for features that the table lacks.
+    """
+    columns = [None] * len(names) if x is None else list(np.asarray(x).T)
+    styles = [feature_style(name, column) for name, column in zip(names, columns, strict=True)]
+    return np.array([[style.low, style.high] for style in styles])
