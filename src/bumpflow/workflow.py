@@ -110,7 +110,7 @@ def used_modules(script: str | Path) -> list[str]:
 @cache
 def _parse(path: Path, _mtime: float) -> ast.Module:
     """Return a file's syntax tree; ``_mtime`` keeps a changed file out of the cache."""
-    return ast.parse(path.read_text(encoding="utf-8"))
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
 
 
 @cache
