@@ -50,7 +50,7 @@ def events(tmp_path):
 @pytest.fixture
 def generated(tmp_path):
     """Events of a surrogate that is off by one standard deviation in one feature."""
-    x = np.random.default_rng(1).normal(size=(2000, 3)) + [1.0, 0.0, 0.0]
+    x = np.random.default_rng(1).normal(loc=[1, 0, 0], size=(2000, 3))
     return _write(tmp_path / "generated.parquet", pd.DataFrame(x.astype("f4"), columns=FEATURES))
 
 

@@ -100,3 +100,23 @@ def test_history_stops_at_patience():
     )
     best = history["validation_loss"].idxmin()
     assert len(history) == min(best + 3, 40)
+
+
+def test_early_stopping_uses_other_events_than_training(samples, monkeypatch):
+    calls = {}
+
+    def spy(network, _loss, *, train, validation, **_settings):
+        calls.update(network=network, train=train, validation=validation)
+
+    monkeypatch.setattr(classifiers, "fit", spy)
+    classifiers.train_classifier(*samples, settings=NETWORK, seed=1, device=CPU)
+    parts = ("train", "validation")
+    rows = {part: {tuple(row) for row in calls[part][0].tolist()} for part in parts}
+    assert len(rows["train"]) == 3200
+    assert len(rows["validation"]) == 800
+    assert not rows["train"] & rows["validation"]
+    mean = calls["train"][0].mean(dim=0)
+    assert torch.allclose(calls["network"].mean, mean, atol=1e-6)
+    for part in parts:
+        _, labels, weights = calls[part]
+        assert weights[labels == 0].sum() == pytest.approx(float(weights[labels == 1].sum()))

@@ -109,7 +109,8 @@ def test_bootstrap_spread_matches_repeated_experiments():
     binning = _unscaled(rng.normal(size=(100_000, 1)), 20)
     draws = [
         d.compare(
-            *_gaussians(rng, shift=0.4, width=1.0, n=2000),
+            rng.normal(size=(2500, 1)),
+            rng.normal(0.4, 1.0, size=(1500, 1)),
             binning=binning,
             n_bootstrap=100 if toy == 0 else 0,
             rng=rng,
