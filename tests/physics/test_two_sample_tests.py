@@ -98,6 +98,10 @@ def test_relative_divergences_are_one_without_a_difference_and_pulls_moderate():
         uncertainty = np.mean([toy[name].uncertainty for toy in toys])
         error = values.std(ddof=1) * np.sqrt(1 / n_toys + 1 / 100)
         assert values.mean() == pytest.approx(1, abs=4 * error)
+        spread = toys[0][name].baseline_spread
+        assert spread == pytest.approx(
+            values.std(ddof=1), rel=4 * np.sqrt(1 / 2 / n_toys + 1 / 200)
+        )
         # the bootstrap overestimates the spread here, by up to sqrt(3)
         assert 0.8 < uncertainty / values.std(ddof=1) < 1.3 * np.sqrt(3)
 

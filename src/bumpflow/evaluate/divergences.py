@@ -78,10 +78,17 @@ class Comparison(NamedTuple):
 
 
 class Relative(NamedTuple):
-    """A divergence averaged over features, over the same for Monte Carlo against itself."""
+    """A divergence averaged over features, over the same for Monte Carlo against itself.
+
+    Attributes:
+        value: The ratio; 1 for events that are as good as Monte Carlo.
+        uncertainty: Its standard deviation.
+        baseline_spread: Standard deviation of the ratio when Monte Carlo plays the candidate.
+    """
 
     value: float
     uncertainty: float
+    baseline_spread: float
 
 
 def equal_size(n_reference: int, n_candidate: int, *, n_monte_carlo: int, limit: int) -> int:
@@ -284,9 +291,13 @@ def relative(comparison: Comparison, monte_carlo: Baseline) -> dict[str, Relativ
     spread = comparison.replicas.mean(axis=-1).std(axis=0, ddof=1) / unit
     of_unit = values * monte_carlo.relative_spread / np.sqrt(monte_carlo.n_repeats)
     return {
-        name: Relative(float(value), float(uncertainty))
-        for name, value, uncertainty in zip(
-            MEASURES, values, np.hypot(spread, of_unit), strict=True
+        name: Relative(float(value), float(uncertainty), float(of_monte_carlo))
+        for name, value, uncertainty, of_monte_carlo in zip(
+            MEASURES,
+            values,
+            np.hypot(spread, of_unit),
+            monte_carlo.relative_spread,
+            strict=True,
         )
     }
 
