@@ -1,5 +1,7 @@
 """Named functions that fill params and inputs; no rules here."""
 
+from pathlib import Path
+
 from bumpflow.config import (
     check_config,
     download_of,
@@ -49,3 +51,48 @@ def dataset_options(wildcards):
 def download_setting(key):
     """Return a params function: ``url`` or ``sha256`` of the dataset that a file belongs to."""
     return lambda wildcards: download_of(config, wildcards.file)[key]
+
+
+# Figures of the report by analysis, in the order in which they appear.
+FIGURES = {
+    "surrogates": [
+        "overlays",
+        "overlays_log",
+        "overlay",
+        "overlay_log",
+        "divergences",
+        "divergences_by_feature",
+        "roc",
+        "density_ratio",
+        "tails",
+        "corner",
+        "corner_all",
+        "training",
+        "classifier_training",
+        "sampling_rates",
+    ],
+}
+
+
+def each_figure(pattern):
+    """Return ``pattern`` filled in with analysis, dataset and name of each figure."""
+    return [
+        pattern.format(
+            analysis=analysis, dataset=config[analysis]["dataset"], name=name
+        )
+        for analysis, names in FIGURES.items()
+        for name in names
+    ]
+
+
+def bench_summary(wildcards):
+    """Return the summary of ``./run bench`` where it has been run."""
+    summary = Path("results/bench/summary.json")
+    return [summary] if summary.exists() else []
+
+
+def figure_files(analysis, name):
+    """Return the files of a figure: PNG for the report, PDF for papers."""
+    stem = f"<results>/{analysis}/{{dataset}}/figures/{name}"
+    caption = f"captions/{name}.rst"
+    return [report(f"{stem}.png", caption=caption, category=analysis), f"{stem}.pdf"]

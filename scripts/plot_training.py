@@ -23,7 +23,7 @@ def main(
     rates: list[Path],
     models: list[str],
     judged: list[str],
-    simulation_seconds: float,
+    simulation_minutes: float,
 ) -> None:
     """Draw loss curves of ``models`` and of the networks that ``judged`` them, and times."""
     pages = (
@@ -46,7 +46,7 @@ def main(
             figure.subplots(),
             seconds=np.array([1 / io.read_json(path)["events_per_second"] for path in sampling]),
             styles=[model_style(name) for name in models],
-            full_simulation=simulation_seconds,
+            full_simulation=60 * simulation_minutes,
         )
         io.save_figure(figure, *rates)
 

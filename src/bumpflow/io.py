@@ -276,6 +276,29 @@ def write_tensors(
         save_file(flat, part, metadata={"settings": text})
 
 
+def read_benchmarks(folder: str | Path) -> pd.DataFrame:
+    """Return what Snakemake measured of its jobs, one row each.
+
+    Args:
+        folder: Folder of benchmark files ``<rule>/<wildcards>.tsv``; it may be missing.
+
+    Returns:
+        Columns ``rule``, ``job``, ``seconds`` and ``memory_mb`` (peak resident memory, NaN for
+        jobs too short to measure).
+    """
+    rows = []
+    for path in sorted(Path(folder).rglob("*.tsv")):
+        rule, *job = path.relative_to(folder).with_suffix("").parts
+        measured = pd.read_csv(path, sep="\t", na_values=["-", "NA"]).mean(numeric_only=True)
+        rows.append((rule, "/".join(job), measured["s"], measured.get("max_rss", float("nan"))))
+    return pd.DataFrame(rows, columns=["rule", "job", "seconds", "memory_mb"])
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """Return the content of a binary file."""
+    return Path(path).read_bytes()
+
+
 def save_figure(figure: "Figure", *paths: str | Path) -> None:
     """Write a figure once per path, in the format that the suffix names, and close it.
 

@@ -304,4 +304,7 @@ def draw_tail_page(
         Patch(facecolor="#e4e7ee", label=styles[0].label),
         *(Line2D([], [], color=style.color, label=style.label) for style in styles[1:]),
     ]
-    axes.flat[len(features)].legend(handles=handles, loc="upper left", fontsize=10, borderpad=0)
+    legend = axes.flat[len(features)].legend(
+        handles=handles, loc="upper left", fontsize=10, borderpad=0
+    )
+    legend.set_in_layout(False)  # it may reach over its cell

@@ -1,0 +1,69 @@
+"""Put everything that a study found on one page.
+
+Needs:    <results>/*/summary.json, figures of the analyses
+Produces: <results>/{config.yaml,scorecard.parquet,report.html}
+"""
+
+
+rule write_config:
+    output:
+        merged="<results>/config.yaml",
+    log:
+        "<logs>/write_config.log",
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        config=config,
+        code=code_of("write_config"),
+    script:
+        "../scripts/write_config.py"
+
+
+rule merge_scorecard:
+    input:
+        summaries=[f"<results>/{analysis}/summary.json" for analysis in FIGURES],
+        bench=bench_summary,
+    output:
+        scorecard="<results>/scorecard.parquet",
+    log:
+        "<logs>/merge_scorecard.log",
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code_of("merge_scorecard"),
+    script:
+        "../scripts/merge_scorecard.py"
+
+
+rule write_report:
+    input:
+        figures=each_figure("<results>/{analysis}/{dataset}/figures/{name}.png"),
+        captions=map(project_file, each_figure("rules/captions/{name}.rst")),
+        records=expand(
+            "<results>/surrogates/{dataset}/{model}/training.json",
+            dataset=config["surrogates"]["dataset"],
+            model=config["surrogates"]["models"],
+        ),
+        scorecard="<results>/scorecard.parquet",
+        config="<results>/config.yaml",
+        page=[
+            project_file(f"src/bumpflow/report/page.{part}.j2")
+            for part in ("html", "css", "js")
+        ],
+    output:
+        report="<results>/report.html",
+    log:
+        "<logs>/write_report.log",
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        benchmarks=f"{results_folder(config)}/benchmarks",
+        code=code_of("write_report"),
+    script:
+        "../scripts/write_report.py"

@@ -1,0 +1,110 @@
+"""One table each of how the report calls analyses, subjects and measures."""
+
+from typing import NamedTuple
+
+
+class Measure(NamedTuple):
+    """Column of a headline table.
+
+    Attributes:
+        label: Head of the column.
+        better: Whether the ``"low"`` or the ``"high"`` value is the better one, if either.
+    """
+
+    label: str
+    better: str = ""
+
+
+class Analysis(NamedTuple):
+    """Section of the report.
+
+    Attributes:
+        title: Its heading.
+        lede: What it is about.
+        tables: Measures of each headline table, by the table's title.
+    """
+
+    title: str
+    lede: str
+    tables: dict[str, tuple[str, ...]]
+
+
+MEASURES = {
+    "c2st_auc": Measure("AUC, ResMLP", "low"),
+    "c2st_auc_trees": Measure("AUC, boosted trees", "low"),
+    "c2st_p": Measure("p, ResMLP"),
+    "c2st_p_trees": Measure("p, boosted trees"),
+    "c2st_accuracy": Measure("accuracy, ResMLP", "low"),
+    "c2st_accuracy_trees": Measure("accuracy, boosted trees", "low"),
+    "chi2": Measure("χ²", "low"),
+    "kl": Measure("Kullback-Leibler", "low"),
+    "hellinger": Measure("Hellinger", "low"),
+    "wasserstein": Measure("Wasserstein-1", "low"),
+    "test_nll": Measure("test \u2212ln p", "low"),
+    "parameters": Measure("parameters"),
+    "training_seconds": Measure("training time"),
+    "sampling_rate": Measure("sampling rate", "high"),
+    "training_ratio": Measure("training, ours / nflows", "high"),
+    "sampling_ratio": Measure("sampling, ours / nflows", "high"),
+}
+
+ANALYSES = {
+    "surrogates": Analysis(
+        "Surrogates",
+        "Density models learn the distribution of simulated background events, generate new"
+        " ones, and are judged on events that they have never seen.",
+        {
+            "Classifier two-sample test": (
+                "c2st_auc",
+                "c2st_auc_trees",
+                "c2st_p",
+                "c2st_p_trees",
+                "c2st_accuracy",
+                "c2st_accuracy_trees",
+            ),
+            "One-dimensional divergences": ("chi2", "kl", "hellinger", "wasserstein"),
+            "Likelihood and cost": (
+                "test_nll",
+                "parameters",
+                "training_seconds",
+                "sampling_rate",
+                "training_ratio",
+                "sampling_ratio",
+            ),
+        },
+    ),
+}
+
+NOTES = {
+    "Classifier two-sample test": "AUC: area under the ROC curve of a classifier that tells"
+    " generated from Monte Carlo events, 0.5 if it cannot, with one standard deviation; p:"
+    " permutation p-value of that AUC. The best of each column is bold, the control apart.",
+    "One-dimensional divergences": "Means over features, in units of the same divergence between"
+    " two Monte Carlo samples: 1 is as good as Monte Carlo itself.",
+    "Likelihood and cost": "Likelihoods are those of test events that played no part in training.",
+}
+
+SUBJECTS = {
+    "mademog": "MADEMOG",
+    "maf": "MAF",
+    "mafmademog": "MAFMADEMOG",
+    "rqs": "RQS",
+    "glow": "Glow",
+    "realnvp": "RealNVP",
+    "control": "control (MC against MC)",
+}
+
+
+def analysis_of(name: str) -> Analysis:
+    """Return how an analysis is presented; one that the table lacks shows all its measures."""
+    return ANALYSES.get(name, Analysis(name.replace("_", " ").capitalize(), "", {}))
+
+
+def measure_of(name: str) -> Measure:
+    """Return how a measure is presented."""
+    return MEASURES.get(name, Measure(name.replace("_", " ")))
+
+
+def subject_of(name: str) -> str:
+    """Return what a subject of measurements is called."""
+    return SUBJECTS.get(name, name.replace("_", " "))
