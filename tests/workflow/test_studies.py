@@ -52,7 +52,7 @@ def test_study_cannot_take_a_folder_of_the_default_study():
 
 WRONG = {
     "study: mine\nsurogates: {}": ["'surogates'", "'surrogates'"],
-    "study: mine\nsplits: {trian: 0.1}": ["'trian'", "'train'"],
+    "study: mine\nsplits: {trainn: 0.1}": ["'trainn'", "'train'"],
     "study: mine\nsurrogates: {models: [mademogg]}": ["'mademogg'", "'mademog'"],
     "study: mine\nseed: many": ["seed", "'many'"],
     "seed: 3": ["study", "mine.yaml"],
