@@ -24,6 +24,7 @@ wildcard_constraints:
 
 include: "rules/events.smk"
 include: "rules/surrogates.smk"
+include: "rules/surrogate_figures.smk"
 include: "rules/report.smk"
 
 

@@ -4,11 +4,15 @@ from pathlib import Path
 
 from bumpflow.config import (
     check_config,
+    density_settings,
     download_of,
+    ensemble_size,
     locate,
     reading_options,
     results_folder,
+    training_settings,
 )
+from bumpflow.device import gpus_needed
 from bumpflow.workflow import code_digest, derive_seed
 
 check_config(
@@ -95,4 +99,5 @@ def figure_files(analysis, name):
     """Return the files of a figure: PNG for the report, PDF for papers."""
     stem = f"<results>/{analysis}/{{dataset}}/figures/{name}"
     caption = f"captions/{name}.rst"
-    return [report(f"{stem}.png", caption=caption, category=analysis), f"{stem}.pdf"]
+    shown = {"caption": caption, "category": analysis, "labels": {"figure": name}}
+    return [report(f"{stem}.png", **shown), f"{stem}.pdf"]

@@ -82,6 +82,25 @@ def download_of(config: Mapping[str, Any], file: str) -> dict[str, Any]:
     raise InvalidConfig(msg)
 
 
+def density_settings(config: Mapping[str, Any], model: str) -> dict[str, Any]:
+    """Return a model's family, scaler and sizes, as the density's builder takes them."""
+    named = {"family", "scaler", "training"}
+    sizes = {key: value for key, value in config["models"][model].items() if key not in named}
+    return {key: config["models"][model][key] for key in ("family", "scaler")} | {"sizes": sizes}
+
+
+def training_settings(config: Mapping[str, Any], model: str) -> dict[str, Any]:
+    """Return a model's training settings: the common ones, and what the model changes."""
+    settings = config["training"] | config["models"][model].get("training", {})
+    return {key: value for key, value in settings.items() if key != "ensemble"}
+
+
+def ensemble_size(config: Mapping[str, Any], model: str) -> int:
+    """Return how many members a model's ensemble has."""
+    changed = config["models"][model].get("training", {})
+    return int(changed.get("ensemble", config["training"]["ensemble"]))
+
+
 def _explain(error: ValidationError) -> Iterator[str]:
     """Yield a sentence for each fault that a schema violation stands for."""
     place = ".".join(str(part) for part in error.absolute_path) or "the top level"

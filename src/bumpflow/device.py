@@ -1,6 +1,7 @@
 """The one place that chooses a device and limits threads."""
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from threadpoolctl import threadpool_limits
@@ -27,6 +28,18 @@ def choose_device(name: str = "auto") -> "torch.device":
         msg = f"device: {name!r} is asked for, but torch sees no CUDA device: use 'auto' or 'cpu'"
         raise ValueError(msg)
     return torch.device(name)
+
+
+def gpus_needed(name: str) -> int:
+    """Return how many GPUs a network's job asks the scheduler for, without importing torch.
+
+    Args:
+        name: As for :func:`choose_device`. With ``"auto"`` a GPU is asked for where this
+            machine has one; on a cluster whose head node has none, say ``"cuda"``.
+    """
+    if name == "auto":
+        return int(any(Path("/dev").glob("nvidia[0-9]*")))
+    return int(name.startswith("cuda"))
 
 
 def limit_threads(threads: int) -> None:

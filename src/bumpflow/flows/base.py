@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -88,17 +89,10 @@ class AutoregressiveMixture(nn.Module):
         bias[:, 1] = torch.linspace(-1.5, 1.5, self.components) if self.components > 1 else 0.0
         bias[:, 2] = math.log(math.expm1(0.7))
 
-    def _mixture(self, parameters: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return log weights, means and standard deviations, each ``(..., components)``."""
-        logits, means, raw = parameters.chunk(3, dim=-1)
-        return F.log_softmax(logits, dim=-1), means, F.softplus(raw) + MIN_STD
-
     def log_prob(self, z: Tensor, context: Tensor | None = None) -> Tensor:
         """Return the log density, shape ``(n,)``, of ``z (n, features)``."""
-        log_weights, means, stds = self._mixture(self.hyper(z, context))
-        pulls = (z[..., None] - means) / stds
-        terms = log_weights - 0.5 * pulls.square() - stds.log()
-        return (torch.logsumexp(terms, dim=-1) - LOG_ROOT_2PI).sum(-1)
+        conditionals: Tensor = _MixtureLogProb.apply(z, self.hyper(z, context))
+        return conditionals.sum(-1)
 
     def sample(
         self, n: int, context: Tensor | None = None, *, generator: Generator | None = None
@@ -109,12 +103,52 @@ class AutoregressiveMixture(nn.Module):
         normal = torch.randn(z.shape, generator=generator, device=device)
         uniform = torch.rand(z.shape, generator=generator, device=device)
         for feature, parameters in enumerate(self.hyper.feature_by_feature(z, context)):
-            log_weights, means, stds = self._mixture(parameters)
-            cumulative = log_weights.exp().cumsum(-1)
+            logits, means, raw = parameters.chunk(3, dim=-1)
+            cumulative = F.softmax(logits, dim=-1).cumsum(-1)
             chosen = (uniform[feature][:, None] > cumulative[:, :-1]).sum(-1, keepdim=True)
-            mean, std = means.gather(-1, chosen)[:, 0], stds.gather(-1, chosen)[:, 0]
-            z[feature] = mean + std * normal[feature]
+            std = F.softplus(raw.gather(-1, chosen)[:, 0]) + MIN_STD
+            z[feature] = means.gather(-1, chosen)[:, 0] + std * normal[feature]
         return z.T
+
+
+class _MixtureLogProb(torch.autograd.Function):
+    """Log density of a Gaussian mixture, with its gradient in closed form.
+
+    The gradient follows from the components' responsibilities; letting autograd retrace the
+    sum of exponentials costs about twice the time and memory.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, parameters: Tensor) -> Tensor:  # noqa: ANN401
+        """Return log densities, shape of ``z (..., )``, for ``parameters (..., 3 components)``.
+
+        The parameters are logits of weights, means, and raw standard deviations, which a
+        softplus makes positive.
+        """
+        logits, means, raw = parameters.float().chunk(3, dim=-1)
+        stds = F.softplus(raw).add_(MIN_STD)
+        pulls = (z[..., None] - means).div_(stds)
+        terms = pulls.square().mul_(-0.5).sub_(stds.log()).add_(logits)
+        log_sum, log_norm = terms.logsumexp(-1), logits.logsumexp(-1)
+        ctx.save_for_backward(parameters, stds, pulls, terms, log_sum, log_norm)
+        return log_sum - log_norm - LOG_ROOT_2PI
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ANN401
+        """Return the gradients with respect to ``z`` and ``parameters``."""
+        parameters, stds, pulls, terms, log_sum, log_norm = ctx.saved_tensors
+        grad = grads[0][..., None]
+        logits, _, raw = parameters.float().chunk(3, dim=-1)
+        share = (terms - log_sum[..., None]).exp_().mul_(grad)
+        weight = (logits - log_norm[..., None]).exp_().mul_(grad)
+        by_std = share / stds
+        out = torch.empty(parameters.shape, dtype=torch.float32, device=parameters.device)
+        d_logits, d_means, d_raw = out.chunk(3, dim=-1)
+        torch.sub(share, weight, out=d_logits)
+        torch.mul(by_std, pulls, out=d_means)
+        d_z = -d_means.sum(-1)
+        torch.mul(by_std, pulls.square().sub_(1.0).mul_(torch.sigmoid(raw)), out=d_raw)
+        return d_z, out.to(parameters.dtype)
 
 
 class FlowDensity(nn.Module):

@@ -5,16 +5,15 @@ from typing import Any
 
 import torch
 from torch import nn
-from zuko.flows.coupling import GeneralCouplingTransform
-from zuko.lazy import LazyTransform, UnconditionalTransform
-from zuko.transforms import MonotonicAffineTransform, MonotonicRQSTransform, PermutationTransform
+from zuko.lazy import LazyTransform
+from zuko.transforms import MonotonicAffineTransform, MonotonicRQSTransform
 
 from bumpflow.flows.base import AutoregressiveMixture, FlowDensity, StandardNormal
-from bumpflow.flows.masked import ACTIVATIONS
 from bumpflow.flows.transforms import (
+    AffineCoupling,
+    LUMixing,
     MaskedAutoregressive,
     Normalisation,
-    lu_mixing,
     normalise,
 )
 
@@ -123,7 +122,7 @@ def rqs(
     steps: list[LazyTransform] = []
     for index in range(transforms):
         if index:
-            steps += [*normalise(features, normalisation), *lu_mixing(features)]
+            steps += [*normalise(features, normalisation), LUMixing(features)]
         steps.append(
             MaskedAutoregressive(
                 features,
@@ -154,11 +153,18 @@ def glow(
     References:
         Kingma, Dhariwal (2018), https://arxiv.org/abs/1807.03039
     """
-    half = torch.arange(features) < features // 2
     steps: list[LazyTransform] = []
     for _ in range(transforms):
-        steps += [*normalise(features, normalisation), *lu_mixing(features)]
-        steps.append(_coupling(features, context, half, hidden_features, layers, activation))
+        steps += [*normalise(features, normalisation), LUMixing(features)]
+        steps.append(
+            AffineCoupling(
+                features,
+                context,
+                hidden_features=hidden_features,
+                layers=layers,
+                activation=activation,
+            )
+        )
     return FlowDensity(steps, StandardNormal(features))
 
 
@@ -177,12 +183,18 @@ def realnvp(
     References:
         Dinh et al. (2017), https://arxiv.org/abs/1605.08803
     """
-    half = torch.arange(features) < features // 2
     steps: list[LazyTransform] = []
     for _ in range(transforms):
-        order = torch.randperm(features)
-        steps.append(UnconditionalTransform(PermutationTransform, order, buffer=True))
-        steps.append(_coupling(features, context, half, hidden_features, layers, activation))
+        steps.append(
+            AffineCoupling(
+                features,
+                context,
+                shuffle=True,
+                hidden_features=hidden_features,
+                layers=layers,
+                activation=activation,
+            )
+        )
         steps += normalise(features, normalisation)
     return FlowDensity(steps, StandardNormal(features))
 
@@ -231,31 +243,9 @@ def _affine_steps(
                 **sizes,
             )
         )
-        steps += [*normalise(features, normalisation), *lu_mixing(features)]
+        steps += [*normalise(features, normalisation), LUMixing(features)]
     return steps
 
 
 def _spline(widths: torch.Tensor, heights: torch.Tensor, slopes: torch.Tensor) -> Any:  # noqa: ANN401
     return MonotonicRQSTransform(widths, heights, slopes, bound=SPLINE_BOUND)
-
-
-def _coupling(
-    features: int,
-    context: int,
-    mask: torch.Tensor,
-    hidden_features: int,
-    layers: int,
-    activation: str,
-) -> LazyTransform:
-    """Return an affine coupling of the features not in ``mask``."""
-    step = GeneralCouplingTransform(
-        features,
-        context,
-        mask,
-        hidden_features=[hidden_features] * layers,
-        activation=ACTIVATIONS[activation],
-    )
-    last = step.hyper[-1]
-    nn.init.uniform_(last.weight, -1e-2, 1e-2)
-    nn.init.zeros_(last.bias)
-    return step

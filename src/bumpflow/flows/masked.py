@@ -1,12 +1,15 @@
 """Masked residual networks: the conditionals of every autoregressive model."""
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from zuko.nn import MaskedLinear
 
+STEP_ROWS = 128
+MAX_STEPS = 4
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
     "gelu": nn.GELU,
@@ -15,13 +18,40 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 }
 
 
+class SortedMaskedLinear(MaskedLinear):
+    """Masked layer whose rows see ever longer prefixes of its input.
+
+    The upper right of such a matrix is empty; leaving it out of the product, in steps, saves
+    up to half of the work.
+    """
+
+    def __init__(self, mask: Tensor) -> None:
+        super().__init__(mask)
+        rows = len(mask)
+        n_steps = max(1, min(MAX_STEPS, rows // STEP_ROWS))
+        starts = [rows * step // n_steps for step in range(n_steps + 1)]
+        prefixes = [int(mask[start:end].any(0).sum()) for start, end in pairwise(starts)]
+        self.steps = [(*piece, prefix) for piece, prefix in zip(pairwise(starts), prefixes, strict=True)]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the layer's output, shape ``(n, out_features)``."""
+        weight = self.mask * self.weight
+        if len(self.steps) == 1:
+            return F.linear(x, weight, self.bias)
+        pieces = [
+            F.linear(x[:, :prefix], weight[start:end, :prefix], self.bias[start:end])
+            for start, end, prefix in self.steps
+        ]
+        return torch.cat(pieces, dim=-1)
+
+
 class MaskedBlock(nn.Module):
     """Residual block of two masked layers, each behind its activation."""
 
     def __init__(self, mask: Tensor, *, activation: str, dropout: float) -> None:
         super().__init__()
-        self.first = MaskedLinear(mask)
-        self.second = MaskedLinear(mask)
+        self.first = SortedMaskedLinear(mask)
+        self.second = SortedMaskedLinear(mask)
         nn.init.uniform_(self.second.weight, -1e-3, 1e-3)
         nn.init.zeros_(self.second.bias)
         self.activation = ACTIVATIONS[activation]()
@@ -86,7 +116,7 @@ class MaskedResidualNet(nn.Module):
             MaskedBlock(mask, activation=activation, dropout=dropout) for _ in range(blocks)
         )
         final = torch.arange(features).repeat_interleave(outputs)[:, None] >= degrees
-        self.final = MaskedLinear(final)
+        self.final = SortedMaskedLinear(final)
         self.activation = ACTIVATIONS[activation]()
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:

@@ -8,16 +8,18 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 from torch.distributions import Transform, constraints
-from zuko.lazy import LazyTransform, UnconditionalTransform
+from zuko.flows.coupling import GeneralCouplingTransform
+from zuko.lazy import LazyTransform
 from zuko.transforms import (
     AutoregressiveTransform,
+    CouplingTransform,
     DependentTransform,
     LULinearTransform,
-    PermutationTransform,
+    MonotonicAffineTransform,
 )
 from zuko.utils import unpack
 
-from bumpflow.flows.masked import MaskedResidualNet
+from bumpflow.flows.masked import ACTIVATIONS, MaskedResidualNet
 
 Univariate = Callable[..., Transform]
 Normalisation = Literal["batch", "activation", "none"]
@@ -100,25 +102,105 @@ class _Autoregressive(AutoregressiveTransform):
         return x.T
 
 
-class LinearMixing(LULinearTransform):
-    """Linear map by its LU factors whose inverse is one matrix product."""
-
-    def _inverse(self, y: Tensor) -> Tensor:
-        inverse = torch.linalg.inv((self.L @ self.U).double()).to(y.dtype)
-        return y @ inverse.T
-
-
-def lu_mixing(features: int) -> list[LazyTransform]:
-    """Return a permutation, drawn once, and a learnt linear map that starts as the identity.
+class LUMixing(LazyTransform):
+    """A permutation, drawn once, then a learnt linear map that starts as the identity.
 
     References:
         Kingma, Dhariwal (2018), https://arxiv.org/abs/1807.03039
     """
-    order = torch.randperm(features)
-    return [
-        UnconditionalTransform(PermutationTransform, order, buffer=True),
-        UnconditionalTransform(LinearMixing, torch.eye(features)),
-    ]
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.LU = nn.Parameter(torch.eye(features))
+        self.register_buffer("order", torch.randperm(features))
+
+    def forward(self, c: Tensor | None = None) -> Transform:  # noqa: ARG002
+        """Return the transformation; it does not depend on the context."""
+        return _Mixing(self.LU, self.order)
+
+
+class _Mixing(LULinearTransform):
+    """Permutation and linear map by its LU factors, as one matrix in each direction."""
+
+    def __init__(self, LU: Tensor, order: Tensor) -> None:
+        super().__init__(LU)
+        self.order, self.inverse_order = order, torch.argsort(order)
+
+    def _matrix(self) -> Tensor:
+        return (self.L @ self.U)[:, self.inverse_order]
+
+    def _call(self, x: Tensor) -> Tensor:
+        return x @ self._matrix().T
+
+    def _inverse(self, y: Tensor) -> Tensor:
+        return y @ torch.linalg.inv(self._matrix().double()).to(y.dtype).T
+
+
+class AffineCoupling(GeneralCouplingTransform):
+    r"""Affine coupling :math:`z_b = e^{s(x_a, c)} x_b + t(x_a, c)` of two halves.
+
+    References:
+        Dinh et al. (2017), https://arxiv.org/abs/1605.08803
+    """
+
+    def __init__(
+        self,
+        features: int,
+        context: int = 0,
+        *,
+        shuffle: bool = False,
+        hidden_features: int = 64,
+        layers: int = 2,
+        activation: str = "relu",
+    ) -> None:
+        """Build the step.
+
+        Args:
+            features: Number of features.
+            context: Number of context features.
+            shuffle: Whether the halves are drawn at random, instead of first and second.
+            hidden_features: Units per hidden layer.
+            layers: Hidden layers.
+            activation: Key of :data:`bumpflow.flows.masked.ACTIVATIONS`.
+        """
+        super().__init__(
+            features,
+            context,
+            mask=torch.arange(features) < features // 2,
+            univariate=MonotonicAffineTransform,
+            shapes=((), ()),
+            hidden_features=[hidden_features] * layers,
+            activation=ACTIVATIONS[activation],
+        )
+        order = torch.randperm(features) if shuffle else None
+        self.register_buffer("shuffled", order)
+        nn.init.uniform_(self.hyper[-1].weight, -1e-2, 1e-2)
+        nn.init.zeros_(self.hyper[-1].bias)
+
+    def forward(self, c: Tensor | None = None) -> Transform:
+        """Return the transformation under context ``c``, shape ``(n, context)``."""
+        return _Coupling(partial(self.meta, c), self.mask, self.shuffled)
+
+
+class _Coupling(CouplingTransform):
+    """Coupling that splits by slices; zuko's gathers and scatters by index."""
+
+    def __init__(
+        self, meta: Callable[[Tensor], Transform], mask: Tensor, order: Tensor | None
+    ) -> None:
+        super().__init__(meta, mask)
+        self.order = order
+
+    def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        if self.order is not None:
+            x = x.index_select(-1, self.order)
+        sizes = [len(self.idx_a), len(self.idx_b)]
+        first, second = x.split(sizes, dim=-1)
+        return first, second
+
+    def merge(self, x_a: Tensor, x_b: Tensor, shape: Sequence[int]) -> Tensor:  # noqa: ARG002
+        x = torch.cat([x_a, x_b], dim=-1)
+        return x if self.order is None else x.index_select(-1, torch.argsort(self.order))
 
 
 class Normalise(LazyTransform):
