@@ -46,6 +46,7 @@ rule ingest_events:
         options=dataset_options,
         source=lookup(within=config, dpath="datasets/{dataset}/source"),
         duplicates=lookup(within=config, dpath="datasets/{dataset}/duplicates"),
+        sha256=lookup(within=config, dpath="datasets/{dataset}/sha256", default=None),
         code=code_of("ingest_events"),
     script:
         "../scripts/ingest_events.py"

@@ -20,6 +20,7 @@ def main(
     options: dict[str, Any],
     source: str,
     duplicates: Duplicates,
+    sha256: str | None,
 ) -> None:
     """Check ``events``, write them to ``table`` and what was found to ``record``.
 
@@ -32,6 +33,7 @@ def main(
         source=source,
         duplicates=duplicates,
         labels=labels if isinstance(labels, Path) else None,
+        sha256=sha256,
     )
     io.write_json(record, found._asdict())
 

@@ -1,8 +1,10 @@
 """Read events from NumPy arrays and Parquet tables, in blocks of bounded size."""
 
+import zlib
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import pyarrow as pa
@@ -34,12 +36,12 @@ def read_array_blocks(path: Path, layout: Layout, *, labels: Path | None) -> Ite
     """
     x, y = _load_npz(path) if path.suffix == ".npz" else (_load(path), None)
     y = _load(labels) if labels else y
-    x, names = _named_matrix(x, y, layout, file=path.name)
+    names = _name_columns(x, y, layout, file=path.name) if x.size else []
     for start in range(0, len(x), ROWS):
         rows = x[start : start + ROWS]
         parts = {name: rows[:, names.index(name)] for name in ordered(layout, names)}
         if y is not None:
-            parts[LABEL] = y[start : start + ROWS]
+            parts[LABEL] = y[start : start + ROWS].reshape(-1)
         columns = {name: _as_float32(values) for name, values in parts.items()}
         yield Block(columns, "row", start + 1, partial(_original, parts))
 
@@ -73,7 +75,7 @@ def read_parquet_blocks(path: Path, layout: Layout) -> Iterator[Block]:
 def _load(path: Path) -> NDArray:
     """Return an array that stays on disk until its rows are used."""
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        return np.lib.format.open_memmap(path, mode="r")
     except (ValueError, EOFError) as error:
         msg = f"{path.name}: not a whole .npy file of numbers ({error}): write it again"
         raise InvalidEvents(msg) from error
@@ -82,7 +84,7 @@ def _load(path: Path) -> NDArray:
 def _load_npz(path: Path) -> tuple[NDArray, NDArray | None]:
     """Return the matrix of an .npz file, and its labels if they are stored apart."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             x, y = ([key for key in keys if key in file] for keys in (FEATURE_KEYS, LABEL_KEYS))
             if not x:
                 msg = (
@@ -92,29 +94,27 @@ def _load_npz(path: Path) -> tuple[NDArray, NDArray | None]:
             return file[x[0]], file[y[0]] if y else None
     except InvalidEvents:
         raise
-    except (ValueError, EOFError, OSError) as error:
+    except (ValueError, EOFError, BadZipFile, zlib.error) as error:
         msg = f"{path.name}: not a whole .npz file of numbers ({error}): write it again"
         raise InvalidEvents(msg) from error
 
 
-def _named_matrix(
-    x: NDArray, y: NDArray | None, layout: Layout, *, file: str
-) -> tuple[NDArray, list[str | None]]:
-    """Return the matrix and the names of its columns, once all shapes are right."""
-    if x.ndim != 2 or not np.issubdtype(x.dtype, np.number):
+def _name_columns(x: NDArray, y: NDArray | None, layout: Layout, *, file: str) -> list[str | None]:
+    """Return the names of a matrix's columns, once all shapes are right."""
+    if x.ndim != 2 or x.dtype.kind not in "fiu":
         msg = f"{file}: {x.dtype} of shape {x.shape}: a matrix of numbers is needed"
         raise InvalidEvents(msg)
     if y is None and isinstance(layout.label, str):
         head = np.asarray(x[:ROWS])
         place = place_of(file, "row", 1)
-        return x, name_positions(layout, x.shape[1], head[:, 0], head[:, -1], place=place)
-    if y is not None and y.shape not in ((len(x),), (len(x), 1)):
-        msg = f"{file}: labels of shape {y.shape} for {len(x)} rows: one label per row is needed"
+        return name_positions(layout, x.shape[1], head[:, 0], head[:, -1], place=place)
+    if y is not None and (y.size != len(x) or y.dtype.kind not in "fiub"):
+        msg = f"{file}: labels are {y.dtype} of shape {y.shape}: {len(x)} numbers are needed"
         raise InvalidEvents(msg)
     if x.shape[1] != len(layout.features):
         msg = f"{file}: {x.shape[1]} columns instead of {len(layout.features)}: check the layout"
         raise InvalidEvents(msg)
-    return x, [*layout.features]
+    return [*layout.features]
 
 
 def _check_types(schema: pa.Schema, used: dict[str, str], *, file: str) -> None:
@@ -138,7 +138,7 @@ def _arrow_float32(values: pa.Array) -> NDArray[np.float32]:
 def _as_float32(values: NDArray) -> NDArray[np.float32]:
     """Return values in single precision; infinite if they are too large for it."""
     with np.errstate(over="ignore"):
-        return np.ascontiguousarray(values.reshape(len(values)), dtype=np.float32)
+        return np.ascontiguousarray(values, dtype=np.float32)
 
 
 def _original(parts: dict[str, NDArray] | dict[str, pa.Array], row: int, column: str) -> str:

@@ -66,17 +66,25 @@ class SeenRows:
 
     def add(self, hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
         """Add rows and return which of them repeat an earlier one, shape ``(n_rows,)``."""
-        order = np.argsort(hashes, kind="stable")
-        ranked = hashes[order]
-        repeated = np.zeros(len(ranked), dtype=bool)
-        repeated[1:] = ranked[1:] == ranked[:-1]
+        ranked = np.sort(hashes)
+        if not self._repeats(ranked).any():  # the usual case, which needs no order
+            self._keep(ranked)
+            return np.zeros(len(hashes), dtype=bool)
+        order = np.argsort(hashes, kind="stable")  # keeps the first of equal rows first
+        repeats = self._repeats(ranked)
+        self._keep(ranked[~repeats])
+        answer = np.empty_like(repeats)
+        answer[order] = repeats
+        return answer
+
+    def _repeats(self, ranked: NDArray[np.uint64]) -> NDArray[np.bool_]:
+        """Return which of the sorted hashes equal the one before, or one seen earlier."""
+        repeats = np.zeros(len(ranked), dtype=bool)
+        repeats[1:] = ranked[1:] == ranked[:-1]
         for run in self._runs:
             nearest = np.minimum(np.searchsorted(run, ranked), len(run) - 1)
-            repeated |= run[nearest] == ranked
-        self._keep(ranked[~repeated])
-        answer = np.empty_like(repeated)
-        answer[order] = repeated
-        return answer
+            repeats |= run[nearest] == ranked
+        return repeats
 
     def _keep(self, ranked: NDArray[np.uint64]) -> None:
         """Store sorted hashes, merging runs until each is twice as long as the next."""

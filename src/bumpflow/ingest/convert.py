@@ -1,6 +1,7 @@
 """Turn a file of events into the one canonical Parquet table."""
 
 import logging
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -30,11 +31,11 @@ class Ingested(NamedTuple):
     file: str
     source: str
     sha256: str
-    n_read: int
-    n_duplicates: int
-    n_written: int
-    n_background: int
-    n_signal: int
+    n_read: int = 0
+    n_duplicates: int = 0
+    n_written: int = 0
+    n_background: int = 0
+    n_signal: int = 0
 
 
 def ingest_events(
@@ -45,6 +46,7 @@ def ingest_events(
     source: str,
     duplicates: Duplicates,
     labels: Path | None = None,
+    sha256: str | None = None,
 ) -> Ingested:
     """Read a file of events, check it, and write it as the canonical Parquet table.
 
@@ -61,37 +63,30 @@ def ingest_events(
         duplicates: Whether events that repeat an earlier one, label included, are dropped,
             kept or a mistake.
         labels: Labels that belong to an ``.npy`` file.
+        sha256: Checksum that the file must have; None takes any.
 
     Raises:
         InvalidEvents: If anything is wrong with the file; it says where and what to do.
     """
-    n_read = n_duplicates = n_signal = n_written = 0
-    seen = SeenRows()
+    seen, counts = SeenRows(), Counter[str]()
     with ThreadPoolExecutor(1) as pool, io.TableWriter(table) as writer:
-        sha256 = pool.submit(io.sha256_of, path)
+        checksum = pool.submit(io.sha256_of, path)
         for block in read_blocks(path, layout, labels=labels):
             check_block(block, layout, file=path.name)
             columns = _canonical(block, layout)
-            repeated = seen.add(_hash(columns))
+            repeated = seen.add(hash_rows([*columns.values()]))
             if repeated.any() and duplicates == "error":
                 _refuse(block, repeated, file=path.name)
             if repeated.any() and duplicates == "drop":
                 columns = {name: values[~repeated] for name, values in columns.items()}
             writer.write(pa.table(columns))
-            n_read += len(block)
-            n_duplicates += int(repeated.sum())
-            n_written += len(columns[LABEL])
-            n_signal += int(columns[LABEL].sum())
-        if not n_read:
-            msg = f"{path.name}: the file is empty: it holds no events"
-            raise InvalidEvents(msg)
-        record = Ingested(
-            path.name, source, sha256.result(), n_read, n_duplicates, n_written,
-            n_written - n_signal, n_signal,
-        )  # fmt: skip
+            _count(counts, columns[LABEL], repeated)
+        record = Ingested(file=path.name, source=source, sha256=checksum.result(), **counts)
+        _check_whole(record, sha256)
         writer.add_metadata({key: str(value) for key, value in record._asdict().items()})
-    log.info("%s: %d events read, %d duplicates (%s), %d written", path.name, n_read,
-             n_duplicates, duplicates, n_written)  # fmt: skip
+    log.info(
+        "%s (sha256 %s): %s, duplicates: %s", path.name, record.sha256, dict(counts), duplicates
+    )
     return record
 
 
@@ -118,8 +113,26 @@ def _canonical(block: Block, layout: Layout) -> dict[str, NDArray]:
     return columns | {LABEL: labels.astype(np.int8)}
 
 
-def _hash(columns: dict[str, NDArray]) -> NDArray[np.uint64]:
-    return hash_rows([*columns.values()])
+def _count(counts: Counter[str], labels: NDArray, repeated: NDArray[np.bool_]) -> None:
+    """Add a block's numbers of events."""
+    n_signal = int(labels.sum())
+    counts.update(
+        n_read=len(repeated),
+        n_duplicates=int(repeated.sum()),
+        n_written=len(labels),
+        n_background=len(labels) - n_signal,
+        n_signal=n_signal,
+    )
+
+
+def _check_whole(record: Ingested, sha256: str | None) -> None:
+    """Refuse a file without events, or one that is not the expected one."""
+    if not record.n_read:
+        msg = f"{record.file}: the file is empty: it holds no events"
+        raise InvalidEvents(msg)
+    if sha256 not in (None, record.sha256):
+        msg = f"{record.file}: the sha256 is {record.sha256}, not {sha256}: fetch the file again"
+        raise InvalidEvents(msg)
 
 
 def _refuse(block: Block, repeated: NDArray[np.bool_], *, file: str) -> None:

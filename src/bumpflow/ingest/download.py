@@ -49,9 +49,12 @@ def download_file(
             found = _fetch(url, path, sha256)
         except (URLError, HTTPException, OSError) as error:
             final = isinstance(error, HTTPError) and error.code < 500
-            log.warning("%s, attempt %d of %d: %s", url, attempt, attempts, error)
+            log.warning("%s, attempt %d of %d: %s", url, attempt, attempts, _reason(error))
             if final or attempt == attempts:
-                msg = f"cannot fetch {url} ({error}; {attempt} of {attempts} attempts): {_by_hand(path)}"
+                msg = (
+                    f"cannot fetch {url} ({_reason(error)}; attempt {attempt} of {attempts}):"
+                    f" {_by_hand(path)}"
+                )
                 raise DownloadFailed(msg) from error
             wait(2.0 ** (attempt - 1))
         else:
@@ -81,6 +84,12 @@ def _fetch(url: str, path: Path, sha256: str | None) -> str:
             )
             raise DownloadFailed(msg)
     return digest.hexdigest()
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, HTTPError):
+        return f"HTTP {error.code} {error.reason}"
+    return str(getattr(error, "reason", error))
 
 
 def _by_hand(path: Path) -> str:

@@ -12,8 +12,9 @@ import pyarrow.csv
 from bumpflow.ingest.blocks import Block, name_positions, ordered, place_of, prefetch
 from bumpflow.ingest.layout import InvalidEvents, Layout, match_header
 
-CHUNK = 1 << 24  # bytes read at a time
-PARSE = 1 << 20  # bytes parsed at a time
+# Sizes that keep most of the work within a processor's cache: measured, see benchmarks/ingest.py.
+CHUNK = 1 << 22  # bytes read at a time
+PARSE = 1 << 18  # bytes parsed at a time
 LONGEST_LINE = 1 << 26  # bytes
 N_LABELS = 1000  # lines looked at to find the labels
 
@@ -82,8 +83,8 @@ def _find_names(
     """Return the canonical name of each column, and whether the first line is a header."""
     lines = _split(text, separator, limit=N_LABELS)
     header = [name.strip() for name in lines[0]]
-    numeric = [not np.isnan(_number(name)) for name in header]
-    if layout.header == "present" or (layout.header == "auto" and not any(numeric)):
+    names_only = len(header) > 1 and all(np.isnan(_number(name)) for name in header)
+    if layout.header == "present" or (layout.header == "auto" and names_only):
         return match_header(layout, header, file=file), True
     first, last = (np.array([_number(line[i]) for line in lines if line]) for i in (0, -1))
     place = place_of(file, "line", 1)
@@ -99,7 +100,7 @@ def _parse(
     try:
         table = pa.csv.read_csv(
             pa.BufferReader(text),
-            pa.csv.ReadOptions(column_names=keys, block_size=PARSE),
+            pa.csv.ReadOptions(column_names=keys, block_size=PARSE, use_threads=False),
             pa.csv.ParseOptions(delimiter=separator, ignore_empty_lines=False),
             pa.csv.ConvertOptions(
                 column_types=dict.fromkeys(keys, pa.float32()),
