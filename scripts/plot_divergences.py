@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from bumpflow import io
-from bumpflow.plotting.divergences import baseline_spreads, draw_feature_page, draw_summary_page
+from bumpflow.plotting.divergences import draw_feature_page, draw_summary_page
 from bumpflow.plotting.names import feature_style, model_style
 from bumpflow.plotting.style import new_figure, styled
 from bumpflow.workflow import run_rule
@@ -27,8 +27,7 @@ def main(
     styles = {name: model_style(name) for name in models}
     with styled(style):
         figure = new_figure(1.2 + 0.4 * len(models))
-        spreads = baseline_spreads(found[models[0]])
-        draw_summary_page(figure, relative=relative, spreads=spreads, styles=styles)
+        draw_summary_page(figure, relative=relative, styles=styles)
         io.save_figure(figure, *means)
         figure = new_figure(1.2 + 0.42 * len(features))
         draw_feature_page(

@@ -123,26 +123,25 @@ def draw_summary_page(
     figure: Figure,
     *,
     relative: Mapping[str, Mapping[str, Mapping[str, float]]],
-    spreads: Mapping[str, float],
     styles: Mapping[str, ModelStyle],
 ) -> None:
     """Draw one panel per measure with a point per model.
 
     Args:
         figure: An empty figure.
-        relative: By model and measure, ``value`` and ``uncertainty`` of the mean over features,
-            relative to the baseline.
-        spreads: Relative spread of the baseline by measure, in the order of the panels.
+        relative: By model and measure, ``value`` and ``uncertainty`` of the mean over features
+            relative to the baseline, and ``baseline_spread``.
         styles: How each model is drawn; their order is that of the points.
     """
-    axes = figure.subplots(1, len(spreads), sharey=True, squeeze=False)[0]
-    for ax, (measure, spread) in zip(axes, spreads.items(), strict=True):
+    measures = list(next(iter(relative.values())))
+    axes = figure.subplots(1, len(measures), sharey=True, squeeze=False)[0]
+    for ax, measure in zip(axes, measures, strict=True):
         one = [relative[model][measure] for model in styles]
         draw_relative(
             ax,
             values=np.array([found["value"] for found in one]),
             uncertainties=np.array([found["uncertainty"] for found in one]),
-            spread=spread,
+            spread=one[0]["baseline_spread"],
             styles=list(styles.values()),
             title=MEASURES.get(measure, measure),
         )
@@ -185,17 +184,3 @@ def draw_feature_page(
         )
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
-
-
-def baseline_spreads(table: DataFrame) -> dict[str, float]:
-    """Return the relative spread of the baseline's mean over features, by measure.
-
-    Features are taken as independent.
-
-    Args:
-        table: Columns ``measure``, ``baseline`` and ``baseline_uncertainty``.
-    """
-    squared = table.assign(variance=table["baseline_uncertainty"] ** 2)
-    grouped = squared.groupby("measure", sort=False)
-    sums = grouped[["baseline", "variance"]].sum()
-    return (np.sqrt(sums["variance"]) / sums["baseline"]).to_dict()
