@@ -49,10 +49,10 @@ def main(
         device=on,
         checkpoints=Path(checkpoints),
     )
-    record = training_record(trained, losses, parts, device=on)
-    io.write_tensors(model, *store(trained))
+    tensors, stored = store(trained)
+    io.write_tensors(model, tensors, settings=stored)
     io.write_table(history, losses)
-    io.write_json(training, record)
+    io.write_json(training, training_record(trained, losses, parts, device=on))
     io.remove_folder(checkpoints)
 
 

@@ -271,7 +271,8 @@ def write_tensors(
     from safetensors.torch import save_file
 
     text = json.dumps(settings, allow_nan=False, default=_as_plain)
-    flat = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    # Clones, as safetensors refuses tensors that share memory.
+    flat = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     with atomic(path) as part:
         save_file(flat, part, metadata={"settings": text})
 
@@ -310,4 +311,5 @@ def save_figure(figure: "Figure", *paths: str | Path) -> None:
     for path in map(Path, paths):
         with atomic(path) as part:
             figure.savefig(part, metadata=no_date.get(path.suffix))
+        figure.set_layout_engine("none")  # panels are in place; arranging them is slow
     plt.close(figure)

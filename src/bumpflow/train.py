@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import math
+import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -23,7 +24,7 @@ log = logging.getLogger(__name__)
 BatchLoss = Callable[..., Tensor]
 VALIDATION_CHUNK = 16_384
 DEVICE_SHARE = 0.5
-CHECKPOINT_SECONDS = 20.0
+CHECKPOINT_SECONDS = float(os.environ.get("BUMPFLOW_CHECKPOINT_SECONDS", "20"))
 
 
 class TrainingDiverged(RuntimeError):
