@@ -41,7 +41,7 @@ def main(
                 chance=chance,
             )
             io.save_figure(figure, *paths)
-        figure = new_figure(0.9 + 0.4 * len(models), width=9)
+        figure = new_figure(1.3 + 0.4 * len(models), width=9)
         draw_times(
             figure.subplots(),
             seconds=np.array([1 / io.read_json(path)["events_per_second"] for path in sampling]),

@@ -142,6 +142,14 @@ def _check_names(config: Mapping[str, Any]) -> Iterator[str]:
     for name in surrogates["models"]:
         if name not in models:
             yield f"surrogates.models: {name!r} is not defined in models{_suggest(name, models)}"
+    shown = surrogates["figures"]["model"]
+    if shown not in surrogates["models"]:
+        known = _suggest(shown, surrogates["models"])
+        yield f"surrogates.figures.model: {shown!r} is not in surrogates.models{known}"
+    for name in surrogates["figures"]["corner_features"]:
+        if name not in config["features"]:
+            known = _suggest(name, config["features"])
+            yield f"surrogates.figures.corner_features: {name!r} is not in features{known}"
     for name in set(surrogates["context"]) & set(config["features"]):
         yield f"surrogates.context: {name!r} is also in features: a column is one or the other"
     for name, scan in config["scans"].items():

@@ -48,6 +48,18 @@ def remove_folder(path: str | Path) -> None:
     shutil.rmtree(path, ignore_errors=True)
 
 
+@contextmanager
+def temporary(path: str | Path) -> Iterator[Path]:
+    """Give a name beside ``path`` for a file that is not there any more at the end."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    name = path.with_name(f".{path.stem}.{os.getpid()}.whole{path.suffix}")
+    try:
+        yield name
+    finally:
+        name.unlink(missing_ok=True)
+
+
 def sha256_of(path: str | Path) -> str:
     """Return the SHA-256 checksum of a file as 64 hexadecimal digits."""
     with Path(path).open("rb") as file:

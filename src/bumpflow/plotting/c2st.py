@@ -49,14 +49,18 @@ class Scores(NamedTuple):
 def roc_curve(negative: NDArray, positive: NDArray, rates: NDArray) -> NDArray:
     """Return the true positive rates at given false positive rates.
 
+    Between two scores the curve is a straight line, so that equal scores count one half, as they
+    do in the area under it.
+
     Args:
         negative: Scores of events of class 0, shape ``(n,)``.
         positive: Scores of events of class 1, shape ``(m,)``.
         rates: False positive rates between 0 and 1, shape ``(n_rates,)``.
     """
-    cuts = np.quantile(negative, 1 - rates)
-    below = np.searchsorted(np.sort(positive), cuts, side="right")
-    return 1 - below / len(positive)
+    cuts = np.unique(np.concatenate([negative, positive]))[::-1]
+    below = [np.searchsorted(np.sort(x), cuts) / len(x) for x in (negative, positive)]
+    false, true = (np.concatenate([[0.0], 1 - share]) for share in below)
+    return np.interp(rates, false, true)
 
 
 def draw_roc(
@@ -239,7 +243,7 @@ def draw_ratio_page(
     rows = -(-len(scores) // COLUMNS)
     axes = figure.subplots(rows, COLUMNS, sharex=True, squeeze=False)
     everything = np.concatenate([np.r_[one.real, one.generated] for one in scores.values()])
-    reach = float(np.quantile(np.abs(everything), 0.999))
+    reach = max(float(np.quantile(np.abs(everything), 0.999)), 1e-3)
     ranges = np.array([[-reach, reach]])
     for ax, (name, one) in zip(axes.flat, scores.items(), strict=False):
         real, generated = (

@@ -109,6 +109,8 @@ def feature_style(name: str, x: NDArray | None = None) -> FeatureStyle:
     if name in FEATURES:
         return FEATURES[name]
     low, high = (0.0, 1.0) if x is None else np.quantile(x, [0.001, 0.999])
+    if low == high:
+        low, high = low - 0.5, high + 0.5
     return FeatureStyle(name.replace("_", " "), "", float(low), float(high))
 
 

@@ -1,0 +1,55 @@
+import pandas as pd
+
+from bumpflow.report.tables import headline_tables, run_times, score_rows
+from bumpflow.summary import Quantity
+
+
+def test_headlines_set_subjects_by_measures_and_mark_the_best():
+    quantities = [
+        Quantity("surrogates.control.c2st_auc", 0.499, 0.01),
+        Quantity("surrogates.maf.c2st_auc", 0.56, 0.01),
+        Quantity("surrogates.rqs.c2st_auc", 0.53, 0.01),
+        Quantity("surrogates.rqs.sampling_rate", 1000.0, unit="events/s"),
+        Quantity("ingest.rate_ratio", 1.5),
+    ]
+    test, cost = headline_tables("surrogates", quantities)
+    assert [name for name, _ in test.rows] == ["MAF", "RQS", "control (MC against MC)"]
+    assert [cells[0].best for _, cells in test.rows] == [False, True, False]
+    assert test.columns == ["AUC, ResMLP"]
+    assert cost.columns == ["sampling rate [events/s]"]
+    assert [name for name, _ in cost.rows] == ["RQS"]
+
+
+def test_an_analysis_without_a_plan_shows_all_its_measures():
+    quantities = [
+        Quantity("newthing.first.some_number", 1.0),
+        Quantity("newthing.second.other", 2.0),
+    ]
+    (table,) = headline_tables("newthing", quantities)
+    assert table.columns == ["some number", "other"]
+    assert table.rows[0][1][1].value is None
+
+
+def test_scorecard_sets_published_beside_ours():
+    (row,) = score_rows([Quantity("a.b.c", 0.534, 0.009, 0.5, "paper", 3000, "nat")])
+    assert (row.ours.value, row.published.value, row.n.value) == (0.534, 0.5, 3000)
+    assert (row.source, row.unit) == ("paper", "nat")
+
+
+def test_run_times_are_summed_by_rule():
+    jobs = pd.DataFrame(
+        {
+            "rule": ["train", "train", "plot"],
+            "job": ["a", "b", ""],
+            "seconds": [10.0, 20.0, 10.0],
+            "memory_mb": [100.0, 300.0, float("nan")],
+        }
+    )
+    train, plot = run_times(jobs)
+    assert (train.rule, train.n_jobs, train.total.value, train.share) == ("train", 2, 30.0, 0.75)
+    assert (train.longest.value, train.memory.value, plot.memory.value) == (20.0, 300.0, None)
+
+
+def test_no_run_times_give_no_rows():
+    empty = pd.DataFrame({"rule": [], "job": [], "seconds": [], "memory_mb": []})
+    assert run_times(empty) == []
