@@ -9,10 +9,10 @@ from argparse import ArgumentParser
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
+import pandas as pd
 
 from bumpflow import io
-from bumpflow.ingest.checks import SeenRows, check_block
+from bumpflow.ingest.checks import check_block, find_repeats
 from bumpflow.ingest.convert import read_blocks
 from bumpflow.ingest.layout import HIGGS_FEATURES, LABEL, build_layout
 from bumpflow.rowhash import hash_rows
@@ -27,20 +27,16 @@ SOURCE = {
 
 def main(*, files: list[Path], output: Path, decimals: int) -> None:
     """Write the distinct events of ``files`` to ``output``."""
-    seen = SeenRows()
     layout = build_layout("higgs", {})
-    with io.TableWriter(output, metadata=SOURCE) as writer:
-        for path in files:
-            beside = path.with_name(path.name.replace("_X", "_y"))
-            labels = beside if beside != path else None
-            for block in read_blocks(path, layout, labels=labels):
-                check_block(block, layout, file=path.name)
-                events = np.stack([block.columns[name] for name in HIGGS_FEATURES])
-                new = ~seen.add(hash_rows(np.round(events, decimals)))
-                columns = dict(zip(HIGGS_FEATURES, events[:, new], strict=True))
-                writer.write(
-                    pa.table(columns | {LABEL: block.columns[LABEL][new].astype(np.int8)})
-                )
+    pieces = []
+    for path in files:
+        beside = path.with_name(path.name.replace("_X", "_y"))
+        for block in read_blocks(path, layout, labels=beside if beside != path else None):
+            check_block(block, layout, file=path.name)
+            pieces.append(pd.DataFrame(block.columns))
+    events = pd.concat(pieces).astype({LABEL: "int8"})
+    rounded = np.round(events[[*HIGGS_FEATURES]].to_numpy(), decimals)
+    io.write_table(output, events[~find_repeats(hash_rows(rounded.T))], metadata=SOURCE)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Check events on their way in: finite, physically possible, and not seen before."""
+"""Check events: finite, physically possible, and not seen before."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,43 +52,17 @@ def _faults(name: str, values: NDArray, layout: Layout) -> list[tuple[str, NDArr
     return faults
 
 
-class SeenRows:
-    r"""Remember rows by their 64-bit hashes, at 8 bytes a row.
+def find_repeats(hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Return which rows repeat an earlier one, shape ``(n_rows,)``.
 
-    Hashes are kept in a few sorted runs of growing size, so that adding :math:`n` rows costs
-    :math:`O(n \\log^2 n)` in all. Two different rows among eleven million share a hash
-    with a probability of 3e-6.
+    Two different rows among eleven million share a hash with a probability of 3e-6.
+
+    Args:
+        hashes: 64-bit hash of each row, shape ``(n_rows,)``.
     """
-
-    def __init__(self) -> None:
-        """Start with no rows."""
-        self._runs: list[NDArray[np.uint64]] = []
-
-    def add(self, hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
-        """Add rows and return which of them repeat an earlier one, shape ``(n_rows,)``."""
-        ranked = np.sort(hashes)
-        if not self._repeats(ranked).any():  # the usual case, which needs no order
-            self._keep(ranked)
-            return np.zeros(len(hashes), dtype=bool)
-        order = np.argsort(hashes, kind="stable")  # keeps the first of equal rows first
-        repeats = self._repeats(ranked)
-        self._keep(ranked[~repeats])
-        answer = np.empty_like(repeats)
-        answer[order] = repeats
-        return answer
-
-    def _repeats(self, ranked: NDArray[np.uint64]) -> NDArray[np.bool_]:
-        """Return which of the sorted hashes equal the one before, or one seen earlier."""
-        repeats = np.zeros(len(ranked), dtype=bool)
-        repeats[1:] = ranked[1:] == ranked[:-1]
-        for run in self._runs:
-            nearest = np.minimum(np.searchsorted(run, ranked), len(run) - 1)
-            repeats |= run[nearest] == ranked
-        return repeats
-
-    def _keep(self, ranked: NDArray[np.uint64]) -> None:
-        """Store sorted hashes, merging runs until each is twice as long as the next."""
-        if len(ranked):
-            self._runs.append(ranked)
-        while len(self._runs) > 1 and len(self._runs[-2]) < 2 * len(self._runs[-1]):
-            self._runs[-2:] = [np.sort(np.concatenate(self._runs[-2:]))]
+    repeats = np.zeros(len(hashes), dtype=bool)
+    ranked = np.sort(hashes)
+    if np.any(ranked[1:] == ranked[:-1]):
+        order = np.argsort(hashes, kind="stable")  # the first of equal rows stays first
+        repeats[order[1:]] = ranked[1:] == ranked[:-1]
+    return repeats

@@ -1,7 +1,6 @@
 """Turn a file of events into the one canonical Parquet table."""
 
 import logging
-from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from bumpflow import io
 from bumpflow.ingest.arrays import read_array_blocks, read_parquet_blocks
 from bumpflow.ingest.blocks import Block, place_of
-from bumpflow.ingest.checks import SeenRows, check_block
+from bumpflow.ingest.checks import check_block, find_repeats
 from bumpflow.ingest.layout import LABEL, InvalidEvents, Layout
 from bumpflow.ingest.text import read_text_blocks
 from bumpflow.rowhash import hash_rows
@@ -31,11 +30,20 @@ class Ingested(NamedTuple):
     file: str
     source: str
     sha256: str
-    n_read: int = 0
-    n_duplicates: int = 0
-    n_written: int = 0
-    n_background: int = 0
-    n_signal: int = 0
+    n_read: int
+    n_duplicates: int
+    n_written: int
+    n_background: int
+    n_signal: int
+
+
+class Rows(NamedTuple):
+    """What is remembered of the events of a file: whether each repeats another, and its label."""
+
+    repeats: NDArray[np.bool_]
+    labels: NDArray[np.int8]
+    unit: str
+    first: int
 
 
 def ingest_events(
@@ -52,7 +60,7 @@ def ingest_events(
 
     The table has one float32 column per feature and the int8 column ``label``; its metadata
     hold the source and the checksum of the file. Memory is bounded by a few blocks of rows and,
-    to find duplicates, 8 bytes a row. Minus zero becomes zero.
+    to find duplicates, some 30 bytes a row. Minus zero becomes zero.
 
     Args:
         path: The file: ``.csv`` or ``.tsv``, either gzipped or not, ``.npy``, ``.npz`` or
@@ -68,25 +76,19 @@ def ingest_events(
     Raises:
         InvalidEvents: If anything is wrong with the file; it says where and what to do.
     """
-    seen, counts = SeenRows(), Counter[str]()
-    with ThreadPoolExecutor(1) as pool, io.TableWriter(table) as writer:
+    with ThreadPoolExecutor(1) as pool, io.temporary(table) as whole:
         checksum = pool.submit(io.sha256_of, path)
-        for block in read_blocks(path, layout, labels=labels):
-            check_block(block, layout, file=path.name)
-            columns = _canonical(block, layout)
-            repeated = seen.add(hash_rows([*columns.values()]))
-            if repeated.any() and duplicates == "error":
-                _refuse(block, repeated, file=path.name)
-            if repeated.any() and duplicates == "drop":
-                columns = {name: values[~repeated] for name, values in columns.items()}
-            writer.write(pa.table(columns))
-            _count(counts, columns[LABEL], repeated)
-        record = Ingested(file=path.name, source=source, sha256=checksum.result(), **counts)
-        _check_whole(record, sha256)
-        writer.add_metadata({key: str(value) for key, value in record._asdict().items()})
-    log.info(
-        "%s (sha256 %s): %s, duplicates: %s", path.name, record.sha256, dict(counts), duplicates
-    )
+        with io.TableWriter(whole) as writer:
+            rows = _write_all(read_blocks(path, layout, labels=labels), writer, layout, path.name)
+            kept = _choose_rows(rows, duplicates, file=path.name)
+            record = _summarise(rows, kept, path.name, source, checksum.result())
+            _check_checksum(record, sha256)
+            writer.add_metadata({key: str(value) for key, value in record._asdict().items()})
+        if kept.all():
+            whole.replace(table)
+        else:
+            _copy_rows(whole, table, kept)
+    log.info("%s: duplicates: %s", record, duplicates)
     return record
 
 
@@ -113,31 +115,60 @@ def _canonical(block: Block, layout: Layout) -> dict[str, NDArray]:
     return columns | {LABEL: labels.astype(np.int8)}
 
 
-def _count(counts: Counter[str], labels: NDArray, repeated: NDArray[np.bool_]) -> None:
-    """Add a block's numbers of events."""
-    n_signal = int(labels.sum())
-    counts.update(
-        n_read=len(repeated),
-        n_duplicates=int(repeated.sum()),
-        n_written=len(labels),
-        n_background=len(labels) - n_signal,
+def _write_all(blocks: Iterator[Block], writer: io.TableWriter, layout: Layout, file: str) -> Rows:
+    """Check and write all events, and return what must be remembered of each."""
+    hashes, labels, start = [], [], None
+    for block in blocks:
+        check_block(block, layout, file=file)
+        columns = _canonical(block, layout)
+        writer.write(pa.table(columns))
+        hashes.append(hash_rows([*columns.values()]))
+        labels.append(columns[LABEL])
+        start = start or (block.unit, block.first)
+    if start is None:
+        msg = f"{file}: the file is empty: it holds no events"
+        raise InvalidEvents(msg)
+    return Rows(find_repeats(np.concatenate(hashes)), np.concatenate(labels), *start)
+
+
+def _choose_rows(rows: Rows, duplicates: Duplicates, *, file: str) -> NDArray[np.bool_]:
+    """Return which events stay."""
+    if duplicates == "error" and rows.repeats.any():
+        place = place_of(file, rows.unit, rows.first + int(np.argmax(rows.repeats)))
+        msg = (
+            f"{place}: the event repeats an earlier one: set `duplicates: drop` or `duplicates:"
+            " keep`"
+        )
+        raise InvalidEvents(msg)
+    return ~rows.repeats if duplicates == "drop" else np.ones(len(rows.repeats), dtype=bool)
+
+
+def _summarise(
+    rows: Rows, kept: NDArray[np.bool_], file: str, source: str, sha256: str
+) -> Ingested:
+    n_written, n_signal = int(kept.sum()), int(rows.labels[kept].sum())
+    return Ingested(
+        file=file,
+        source=source,
+        sha256=sha256,
+        n_read=len(kept),
+        n_duplicates=int(rows.repeats.sum()),
+        n_written=n_written,
+        n_background=n_written - n_signal,
         n_signal=n_signal,
     )
 
 
-def _check_whole(record: Ingested, sha256: str | None) -> None:
-    """Refuse a file without events, or one that is not the expected one."""
-    if not record.n_read:
-        msg = f"{record.file}: the file is empty: it holds no events"
-        raise InvalidEvents(msg)
+def _check_checksum(record: Ingested, sha256: str | None) -> None:
     if sha256 not in (None, record.sha256):
         msg = f"{record.file}: the sha256 is {record.sha256}, not {sha256}: fetch the file again"
         raise InvalidEvents(msg)
 
 
-def _refuse(block: Block, repeated: NDArray[np.bool_], *, file: str) -> None:
-    place = place_of(file, block.unit, block.first + int(np.argmax(repeated)))
-    msg = (
-        f"{place}: the event repeats an earlier one: set `duplicates: drop` or `duplicates: keep`"
-    )
-    raise InvalidEvents(msg)
+def _copy_rows(whole: Path, table: Path, kept: NDArray[np.bool_]) -> None:
+    """Write those rows of a table that are kept."""
+    start = 0
+    with io.TableWriter(table, metadata=io.read_table_metadata(whole)) as writer:
+        for piece in io.read_pieces(whole):
+            writer.write(piece.filter(pa.array(kept[start : start + len(piece)])))
+            start += len(piece)
