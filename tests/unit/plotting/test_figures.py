@@ -53,9 +53,11 @@ def test_overlay_page_draws_each_feature_with_its_ratio(figure, x, shown, log):
         assert drawn[2].values.tolist() == sample.values[index].tolist()
         assert lower.get_xlabel() == shown[index].label
         assert upper.get_yscale() == ("log" if log else "linear")
-        ratio = stairs_of(lower)[1].values
+        ratios = [step.values for step in stairs_of(lower)]
         filled = reference.values[index] > 0
-        assert ratio[filled] == pytest.approx(1)
+        expected = sample.values[index][filled] / reference.values[index][filled]
+        assert ratios[0][filled] == pytest.approx(expected)
+        assert ratios[1][filled] == pytest.approx(1)
         assert len(lower.containers) == 2  # uncertainties of both samples
     labels = [text.get_text() for text in legend.get_legend().get_texts()]
     assert labels == ["Monte Carlo", "its statistical uncertainty", "MAF", "RQS"]
