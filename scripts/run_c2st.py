@@ -37,7 +37,7 @@ def main(
         device=choose_device(device),
     )
     io.write_table(ratios, found.ratios)
-    io.write_table(history, found.history)
+    io.write_table(history, found.history.assign(member=0))
     io.write_json(record, found.record())
 
 
