@@ -154,7 +154,7 @@ def read_events(
 
 def read_pieces(path: str | Path, *, n_rows: int = ROW_GROUP) -> Iterator[pa.Table]:
     """Yield a Parquet table in pieces of at most ``n_rows`` rows."""
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, pre_buffer=False) as file:
         for batch in file.iter_batches(n_rows):
             yield pa.Table.from_batches([batch])
 

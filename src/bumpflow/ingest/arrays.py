@@ -57,7 +57,7 @@ def read_parquet_blocks(path: Path, layout: Layout) -> Iterator[Block]:
         InvalidEvents: If a column is missing or has no numbers, or the file is damaged.
     """
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, pre_buffer=False) as file:
             names = match_header(layout, file.schema_arrow.names, file=path.name)
             used = {name: file.schema_arrow.names[i] for i, name in enumerate(names) if name}
             _check_types(file.schema_arrow, used, file=path.name)
