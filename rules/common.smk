@@ -59,22 +59,10 @@ def download_setting(key):
 
 # Figures of the report by analysis, in the order in which they appear.
 FIGURES = {
-    "surrogates": [
-        "overlays",
-        "overlays_log",
-        "overlay",
-        "overlay_log",
-        "divergences",
-        "divergences_by_feature",
-        "roc",
-        "density_ratio",
-        "tails",
-        "corner",
-        "corner_all",
-        "training",
-        "classifier_training",
-        "sampling_rates",
-    ],
+    "surrogates": (
+        "overlays overlays_log overlay overlay_log divergences divergences_by_feature roc"
+        " density_ratio tails corner corner_all training classifier_training sampling_rates"
+    ).split(),
 }
 
 

@@ -87,6 +87,8 @@ rule plot_training:
         rates=figure_files("surrogates", "sampling_rates"),
     log:
         "<logs>/plot_training/{dataset}.log",
+    benchmark:
+        "<benchmarks>/plot_training/{dataset}.tsv"
     threads: 1
     resources:
         mem_mb=1000,
@@ -116,6 +118,8 @@ rule plot_divergences:
         by_feature=figure_files("surrogates", "divergences_by_feature"),
     log:
         "<logs>/plot_divergences/{dataset}.log",
+    benchmark:
+        "<benchmarks>/plot_divergences/{dataset}.tsv"
     threads: 1
     resources:
         mem_mb=1000,
