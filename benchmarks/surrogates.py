@@ -5,6 +5,8 @@ Each pair is timed in turn, several times over; the ratio is the median of the p
 
 import time
 from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,6 @@ from nflows.distributions.base import Distribution
 from nflows.distributions.mixture import MADEMoG
 from nflows.distributions.normal import StandardNormal
 from nflows.flows.base import Flow
-from nflows.nn.nets import ResidualNet
 from nflows.transforms import (
     ActNorm,
     AffineCouplingTransform,
@@ -110,11 +111,7 @@ class PlainNet(nn.Sequential):
 
     def __init__(self, inputs: int, outputs: int, width: int, layers: int) -> None:
         sizes = [inputs, *[width] * layers]
-        hidden = [
-            part
-            for pair in zip(sizes, sizes[1:], strict=False)
-            for part in (nn.Linear(*pair), nn.ReLU())
-        ]
+        hidden = [part for pair in pairwise(sizes) for part in (nn.Linear(*pair), nn.ReLU())]
         super().__init__(*hidden, nn.Linear(width, outputs))
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:  # noqa: ARG002
@@ -138,7 +135,7 @@ def train_ours(flow: nn.Module, z: Tensor) -> float:
     return float(history["seconds"].sum())
 
 
-def train_theirs(flow: nn.Module, z: Tensor) -> float:
+def train_theirs(flow: Flow | MixtureFlow, z: Tensor) -> float:
     """Return seconds for one epoch of the loop that nflows' documentation shows."""
     flow.train()
     optimizer = torch.optim.Adam(flow.parameters(), lr=1e-4)
@@ -154,7 +151,7 @@ def train_theirs(flow: nn.Module, z: Tensor) -> float:
 
 
 @torch.no_grad()
-def sample(flow: nn.Module, n: int, step: int = 4096) -> float:
+def sample(flow: Any, n: int, step: int = 4096) -> float:  # noqa: ANN401
     """Return seconds to draw ``n`` events."""
     flow.eval()
     start = time.perf_counter()
@@ -182,8 +179,8 @@ def measure(*, n_train: int = 8 * BATCH, n_sample: int = 4 * 4096) -> list[Quant
         counts = [sum(p.numel() for p in flow.parameters()) for flow in (ours, theirs)]
         source = f"nflows 0.14, {counts[1]} parameters (ours {counts[0]}), same run"
         timings = {
-            "training": paired(lambda: train_ours(ours, z), lambda: train_theirs(theirs, z)),
-            "sampling": paired(lambda: sample(ours, n_sample), lambda: sample(theirs, n_sample)),
+            "training": paired(partial(train_ours, ours, z), partial(train_theirs, theirs, z)),
+            "sampling": paired(partial(sample, ours, n_sample), partial(sample, theirs, n_sample)),
         }
         for what, (ratio, spread, _) in timings.items():
             rows.append(

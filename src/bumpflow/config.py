@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
@@ -104,9 +104,10 @@ def ensemble_size(config: Mapping[str, Any], model: str) -> int:
 def _explain(error: ValidationError) -> Iterator[str]:
     """Yield a sentence for each fault that a schema violation stands for."""
     place = ".".join(str(part) for part in error.absolute_path) or "the top level"
-    if error.validator == "additionalProperties" and isinstance(error.instance, Mapping):
-        known = list(error.schema.get("properties", {}))
-        for key in error.instance:
+    schema, given = error.schema, cast("Any", error.instance)
+    if error.validator == "additionalProperties" and isinstance(schema, Mapping):
+        known = list(schema.get("properties", {}))
+        for key in given:
             if key not in known:
                 yield f"{place}: unknown key {key!r}{_suggest(key, known)}"
     else:

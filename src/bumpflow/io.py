@@ -11,7 +11,8 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
@@ -208,7 +209,7 @@ class TableWriter:
         self._writer: pq.ParquetWriter | None = None
         self._pending: list[pa.Table] = []
 
-    def __enter__(self) -> "TableWriter":
+    def __enter__(self) -> Self:
         """Open the temporary file."""
         self._part = self._atomic.__enter__()
         return self
@@ -230,7 +231,12 @@ class TableWriter:
             raise RuntimeError(msg)
         self._writer.add_key_value_metadata(dict(metadata))
 
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:  # noqa: ANN401
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         """Close the file and give it its name, unless something failed."""
         try:
             if self._writer is not None:

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-KNOTS = 64
+KNOTS = 32
+FEWEST_KNOTS = 3
 EDGE = 1e-3
 
 
@@ -23,6 +24,9 @@ class GaussRank(nn.Module):
     """
 
     kind = "gaussrank"
+    x_knots: Tensor
+    z_knots: Tensor
+    slopes: Tensor
 
     def __init__(self, features: int, knots: int = KNOTS) -> None:
         """Make room for ``knots`` knots per feature; :meth:`fit` or a state fills it."""
@@ -40,14 +44,15 @@ class GaussRank(nn.Module):
         """
         n, features = x.shape
         knots = self.x_knots.shape[1]
-        top = _normal_quantile(torch.tensor(1 - min(0.5, 5 / n), dtype=torch.float64)).clamp_min(1)
+        tail = torch.tensor(1 - min(0.5, 5 / n), dtype=torch.float64)
+        top = _normal_quantile(tail).clamp_min(1).item()
         z = torch.linspace(-top, top, knots, dtype=torch.float64)
         ordered = x.double().sort(dim=0).values.T.contiguous()
         positions = _normal_cdf(z) * n - 0.5
         x_knots = _interpolate_rows(ordered, positions.clamp(0, n - 1))
         for feature in range(features):
             distinct, last = _distinct(x_knots[feature])
-            if len(distinct) < 3:  # noqa: PLR2004
+            if len(distinct) < FEWEST_KNOTS:
                 msg = (
                     f"feature {feature} takes too few values to be ranked:"
                     " leave it out of `features`, or use it as context"
@@ -90,6 +95,10 @@ class LogitStandardise(nn.Module):
     """
 
     kind = "logit"
+    low: Tensor
+    high: Tensor
+    mean: Tensor
+    std: Tensor
 
     def __init__(self, features: int) -> None:
         super().__init__()

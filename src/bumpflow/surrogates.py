@@ -53,7 +53,7 @@ def read_process(
     if table.empty:
         msg = f"{path} has no events of label {label} in split {split!r}: look at `splits`"
         raise ValueError(msg)
-    values = torch.from_numpy(table.to_numpy("float32"))
+    values = torch.from_numpy(table.to_numpy("float32", copy=True))
     n = len(features)
     return Events(values[:, :n], values[:, n:] if context else None, tuple(features))
 
@@ -74,7 +74,7 @@ def training_record(
     n_train = len(parts["train"].x)
     with torch.no_grad():
         nll = {
-            name: float(-density.log_prob(*(_on(t, device) for t in part[:2])).mean())
+            name: float(-density.log_prob(part.x.to(device), _on(part.context, device)).mean())
             for name, part in parts.items()
         }
     return {
@@ -82,7 +82,7 @@ def training_record(
         "n_parameters": density.n_parameters,
         "members": density.settings.members,
         "n_train": n_train,
-        "epochs": int(len(history)),
+        "epochs": len(history),
         "best_epoch": [int(epoch) for epoch in best["epoch"]],
         "seconds": seconds,
         "events_per_second": n_train * len(history) / seconds,

@@ -150,9 +150,7 @@ def fit(
         if loss < progress.best_loss:
             _copy_state(model, into=best)
             progress = replace(progress, best_loss=loss, best_epoch=progress.epoch)
-        progress = replace(
-            progress, epoch=progress.epoch + 1, history=(*progress.history, row)
-        )
+        progress = replace(progress, epoch=progress.epoch + 1, history=(*progress.history, row))
         if checkpoint is not None and time.monotonic() - saved > CHECKPOINT_SECONDS:
             _save(checkpoint, fingerprint, model, optimizer, best, progress)
             saved = time.monotonic()
@@ -214,9 +212,7 @@ def _train_epoch(
         torch.manual_seed(derive_seed(seed, "epoch", str(epoch)))
         order = torch.randperm(n_events).to(events[0].device)
         for step in range(steps):
-            rate = learning_rate_factor(
-                epoch * steps + step, epoch_steps=steps, settings=settings
-            )
+            rate = learning_rate_factor(epoch * steps + step, epoch_steps=steps, settings=settings)
             optimizer.param_groups[0]["lr"] = settings.learning_rate * rate
             rows = order[step * size : (step + 1) * size]
             batch = [tensor[rows].to(device, non_blocking=True) for tensor in events]
@@ -262,9 +258,7 @@ def _to_device(events: Sequence[Tensor], device: torch.device) -> list[Tensor]:
     return [tensor.to(device) for tensor in events]
 
 
-def _copy_state(
-    model: nn.Module, *, into: dict[str, Tensor] | None = None
-) -> dict[str, Tensor]:
+def _copy_state(model: nn.Module, *, into: dict[str, Tensor] | None = None) -> dict[str, Tensor]:
     """Copy a model's state, into an earlier copy if there is one."""
     state = model.state_dict()
     if into is None:

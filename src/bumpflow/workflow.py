@@ -55,7 +55,10 @@ def _as_paths(job: Any, name: str, value: Any) -> Any:  # noqa: ANN401
 def _start_log(path: Path) -> None:
     """Send messages to the job's log file and to the terminal."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handlers = [logging.FileHandler(path, mode="w"), logging.StreamHandler()]
+    handlers: list[logging.Handler] = [
+        logging.FileHandler(path, mode="w"),
+        logging.StreamHandler(),
+    ]
     logging.basicConfig(
         level=os.environ.get("BUMPFLOW_LOG_LEVEL", "INFO"),
         handlers=handlers,

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -15,8 +15,24 @@ LOG_ROOT_2PI = 0.5 * math.log(2 * math.pi)
 MIN_STD = 1e-4
 
 
+class Flow(Protocol):
+    """What every density of normalised features can do."""
+
+    def log_prob(self, z: Tensor, context: Tensor | None = None) -> Tensor:
+        """Return the log density, shape ``(n,)``, of ``z (n, features)``."""
+        ...
+
+    def sample(
+        self, n: int, context: Tensor | None = None, *, generator: Generator | None = None
+    ) -> Tensor:
+        """Return ``n`` draws, shape ``(n, features)``."""
+        ...
+
+
 class StandardNormal(nn.Module):
     """Independent standard normal features."""
+
+    anchor: Tensor
 
     def __init__(self, features: int) -> None:
         super().__init__()

@@ -5,13 +5,14 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import pandas as pd
 import torch
 from torch import Generator, Tensor, nn
 
 from bumpflow import io
+from bumpflow.flows.base import Flow
 from bumpflow.flows.families import build_flow
 from bumpflow.preprocess import SCALERS
 from bumpflow.train import TrainSettings, fit
@@ -69,6 +70,11 @@ class EventDensity(nn.Module):
     The average is that of the densities, not of their logarithms.
     """
 
+    context_mean: Tensor
+    context_std: Tensor
+    lower: Tensor
+    upper: Tensor
+
     def __init__(self, settings: DensitySettings, *, seed: int = 0) -> None:
         """Build an untrained density; ``seed`` sets its first weights and permutations."""
         super().__init__()
@@ -84,6 +90,11 @@ class EventDensity(nn.Module):
         for name in ("context_mean", "context_std", "lower", "upper"):
             size = context if name.startswith("context") else features
             self.register_buffer(name, torch.zeros(size, dtype=torch.float64))
+
+    @property
+    def flows(self) -> list[Flow]:
+        """The ensemble's members by what they can do."""
+        return cast("list[Flow]", list(self.members))
 
     @property
     def n_parameters(self) -> int:
@@ -131,7 +142,7 @@ class EventDensity(nn.Module):
             rows = slice(start, start + LOG_PROB_STEP)
             z, ladj = self.scaler(x[rows])
             c = None if scaled is None else scaled[rows]
-            members = torch.stack([m.log_prob(z.float(), c).double() for m in self.members])
+            members = torch.stack([flow.log_prob(z.float(), c).double() for flow in self.flows])
             parts.append(members.logsumexp(0) - math.log(len(self.members)) + ladj)
         return torch.cat(parts) if parts else x.new_zeros(0, dtype=torch.float64)
 
@@ -182,7 +193,7 @@ class EventDensity(nn.Module):
         device = self.lower.device
         member = torch.randint(len(self.members), (n,), generator=generator, device=device)
         z = torch.empty(n, len(self.settings.features), device=device)
-        for index, flow in enumerate(self.members):
+        for index, flow in enumerate(self.flows):
             rows = (member == index).nonzero()[:, 0]
             for some in rows.split(SAMPLE_STEP):
                 part = None if c is None else c[some]
@@ -239,7 +250,7 @@ def fit_density(
     return pd.concat(histories, ignore_index=True)
 
 
-def negative_log_prob(flow: nn.Module, z: Tensor, context: Tensor | None = None) -> Tensor:
+def negative_log_prob(flow: Flow, z: Tensor, context: Tensor | None = None) -> Tensor:
     """Return the loss of each event: minus its log density [nats]."""
     return -flow.log_prob(z, context)
 

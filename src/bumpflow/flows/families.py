@@ -209,6 +209,9 @@ FAMILIES: dict[str, Callable[..., nn.Module]] = {
 }
 
 
+COUPLINGS = ("glow", "realnvp")
+
+
 def build_flow(family: str, features: int, context: int, sizes: Mapping[str, Any]) -> nn.Module:
     """Return an untrained density of normalised features.
 
@@ -219,8 +222,11 @@ def build_flow(family: str, features: int, context: int, sizes: Mapping[str, Any
         sizes: The family's own keywords, such as ``hidden_features``.
 
     Raises:
-        ValueError: If the family takes no such size.
+        ValueError: If the family takes no such size, or not so few features.
     """
+    if features < 2 and family in COUPLINGS:
+        msg = f"models: family {family!r} needs at least 2 features: it couples two halves"
+        raise ValueError(msg)
     try:
         return FAMILIES[family](features, context, **sizes)
     except TypeError as error:
@@ -229,7 +235,12 @@ def build_flow(family: str, features: int, context: int, sizes: Mapping[str, Any
 
 
 def _affine_steps(
-    features: int, context: int, *, transforms: int, normalisation: Normalisation, **sizes: Any  # noqa: ANN401
+    features: int,
+    context: int,
+    *,
+    transforms: int,
+    normalisation: Normalisation,
+    **sizes: Any,  # noqa: ANN401
 ) -> list[LazyTransform]:
     """Return affine autoregressive steps with normalisation and LU mixing after each."""
     steps: list[LazyTransform] = []

@@ -31,7 +31,9 @@ class SortedMaskedLinear(MaskedLinear):
         n_steps = max(1, min(MAX_STEPS, rows // STEP_ROWS))
         starts = [rows * step // n_steps for step in range(n_steps + 1)]
         prefixes = [int(mask[start:end].any(0).sum()) for start, end in pairwise(starts)]
-        self.steps = [(*piece, prefix) for piece, prefix in zip(pairwise(starts), prefixes, strict=True)]
+        self.steps = [
+            (*piece, prefix) for piece, prefix in zip(pairwise(starts), prefixes, strict=True)
+        ]
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the layer's output, shape ``(n, out_features)``."""
@@ -146,13 +148,13 @@ class MaskedResidualNet(nn.Module):
         final = (self.final.mask * self.final.weight).unflatten(0, (self.features, self.outputs))
         final_bias = self.final.bias.unflatten(0, (self.features, self.outputs))
         states = [x.new_empty(len(weights[0]), x.shape[1]) for _ in layers]
-        by_context = 0.0 if context is None else weights[0][:, self.features :] @ context.T
+        by_context = None if context is None else weights[0][:, self.features :] @ context.T
         start = 0
         for feature, end in enumerate(self.ends):
             if end > start:
                 new = slice(start, end)
                 hidden = weights[0][new, :feature] @ x[:feature] + biases[0][new]
-                if context is not None:
+                if by_context is not None:
                     hidden = hidden + by_context[new]
                 states[0][new] = self.activation(hidden)
                 for index in range(1, len(layers), 2):
