@@ -6,7 +6,7 @@ from bumpflow import io
 from bumpflow.evaluate.c2st import density_ratio_tails
 from bumpflow.plotting.c2st import Scores, draw_ratio_page, draw_roc_page, draw_tail_page
 from bumpflow.plotting.names import MODELS, feature_style, model_style, tail_styles
-from bumpflow.plotting.overlays import panel_rows
+from bumpflow.plotting.overlays import COLUMNS, panel_rows
 from bumpflow.plotting.style import new_figure, styled
 from bumpflow.workflow import run_rule
 
@@ -42,7 +42,7 @@ def main(
     with styled(style):
         draw_roc_page(figure := new_figure(7.4, width=10), scores=scores, styles=styles)
         io.save_figure(figure, *roc)
-        figure = new_figure(5.6)
+        figure = new_figure(0.4 + 2.6 * -(-len(judged) // COLUMNS))
         draw_ratio_page(figure, scores=scores[first], styles=styles, tail_fraction=tail_fraction)
         io.save_figure(figure, *ratio)
         x, shown = generated[features].to_numpy(), [feature_style(name) for name in features]

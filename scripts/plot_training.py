@@ -27,7 +27,7 @@ def main(
 ) -> None:
     """Draw loss curves of ``models`` and of the networks that ``judged`` them, and times."""
     pages = (
-        (histories, models, surrogates, "negative log likelihood [nat / event]", None),
+        (histories, models, surrogates, "\u2212ln p of scaled features [nat / event]", None),
         (judges, judged, classifiers, "binary cross entropy [nat / event]", np.log(2)),
     )
     with styled(style):

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 from numpy.typing import NDArray
 from pandas import DataFrame
 
@@ -63,9 +63,14 @@ def draw_baseline(ax: Axes, spread: float) -> None:
 
 
 def use_plain_numbers(ax: Axes) -> None:
-    """Label a logarithmic axis of small numbers with 1, 2, 5 and their multiples by ten."""
-    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    ax.xaxis.set_minor_locator(LogLocator(subs=tuple(range(1, 10))))
+    """Label a logarithmic axis with plain numbers, which powers of ten would be too few for."""
+    low, high = ax.get_xlim()
+    if high / low < 4:
+        ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+        ax.xaxis.set_minor_locator(NullLocator())
+    else:
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.xaxis.set_minor_locator(LogLocator(subs=tuple(range(1, 10))))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     ax.xaxis.set_minor_formatter(NullFormatter())
 

@@ -182,6 +182,7 @@ def _finish_losses(ax: Axes, losses: Sequence[NDArray], chance: float | None) ->
     if chance is not None:
         low, high = ax.get_ylim()
         ax.axhline(chance, color="#1f2430", linewidth=0.8, linestyle="--")
-        ax.set_ylim(low, max(high, chance + 0.1 * (chance - low)))
+        space = 0.05 * max(high - low, abs(chance - low), abs(high - chance))
+        ax.set_ylim(min(low, chance - space), max(high, chance + space))
     ax.set_xlabel("epoch")
     ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))

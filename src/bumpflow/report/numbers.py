@@ -8,17 +8,20 @@ DASH, MINUS, TIMES = "\u2013", "\u2212", "\u00d7"
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def format_measured(value: float | None, uncertainty: float | None = None) -> str:
+def format_measured(
+    value: float | None, uncertainty: float | None = None, *, digits: int = 4
+) -> str:
     """Return a value with its uncertainty, both rounded to two digits of the uncertainty.
 
     Args:
         value: Measured value; none gives a dash.
-        uncertainty: Its standard deviation; without one the value keeps four digits.
+        uncertainty: Its standard deviation.
+        digits: Significant digits of a value without uncertainty.
     """
     if value is None:
         return DASH
     if not uncertainty:
-        return format_plain(value)
+        return format_plain(value, digits=digits)
     size = max(abs(value), uncertainty)
     power = 0 if 1e-3 <= size < 1e6 else math.floor(math.log10(size))
     scaled, error = value / 10.0**power, uncertainty / 10.0**power

@@ -78,7 +78,9 @@ def _headline(
     best = {name: _best(measure_of(name), name, found) for name in shown}
     rows = []
     for subject in subjects:
-        cells = [_cell(found[subject].get(name), best=best[name] == subject) for name in shown]
+        cells = [
+            _cell(found[subject].get(name), best=best[name] == subject, digits=3) for name in shown
+        ]
         rows.append((subject_of(subject), cells))
     columns = [_head(name, found) for name in shown]
     return Headline(title, columns, rows)
@@ -98,10 +100,10 @@ def _best(measure: Measure, name: str, found: dict[str, dict[str, Quantity]]) ->
     return (min if measure.better == "low" else max)(values, key=values.__getitem__)
 
 
-def _cell(quantity: Quantity | None, *, best: bool) -> Cell:
+def _cell(quantity: Quantity | None, *, best: bool, digits: int = 4) -> Cell:
     if quantity is None:
         return Cell(DASH, None, best=False)
-    text = format_measured(quantity.value, quantity.uncertainty)
+    text = format_measured(quantity.value, quantity.uncertainty, digits=digits)
     return Cell(text, quantity.value, best)
 
 

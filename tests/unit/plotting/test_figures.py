@@ -117,6 +117,7 @@ def test_training_page_marks_the_best_epoch(figure):
         figure, histories=dict.fromkeys(styles, history), styles=styles, unit="loss", chance=3.8
     )
     together, *alone = figure.axes
+    assert all(low < 3.8 < high for low, high in (ax.get_ylim() for ax in figure.axes))
     assert together.get_ylabel() == "loss"
     titles = [ax.get_title(loc="left") or ax.get_title() for ax in alone]
     assert len(alone) == len(titles) == 3
