@@ -48,12 +48,9 @@ def read_process(
     Raises:
         ValueError: If there are none.
     """
-    where = [("label", "==", label), ("split", "==", split)]
-    table = io.read_table(path, columns=[*features, *context], where=where)
-    if table.empty:
-        msg = f"{path} has no events of label {label} in split {split!r}: look at `splits`"
-        raise ValueError(msg)
-    values = torch.from_numpy(table.to_numpy("float32", copy=True))
+    columns = [*features, *context]
+    events = io.read_events(path, features=columns, label=label, splits=[split])
+    values = torch.tensor(events)
     n = len(features)
     return Events(values[:, :n], values[:, n:] if context else None, tuple(features))
 
