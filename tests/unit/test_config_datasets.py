@@ -36,7 +36,10 @@ def test_own_datasets_are_accepted(dataset):
 @pytest.mark.parametrize(
     ("dataset", "message"),
     [
-        ({"colums": ["pt"]}, r"datasets\.mine: unknown key 'colums'; did you mean 'columns'"),
+        (
+            {"colums": ["pt"]},
+            r"datasets\.mine: unknown key 'colums'; did you mean 'columns'",
+        ),  # codespell:ignore
         (
             {"url": "https://a.org/x"},
             r"datasets\.mine\.path: what is fetched by `url` goes to results/d",

@@ -299,8 +299,10 @@ def test_own_table_checks_its_own_range(ingest):
 
 
 def test_own_table_without_its_label(ingest):
-    with pytest.raises(InvalidEvents, match=r"column 'lable' is missing: did you mean 'label'\?"):
-        ingest("m,label\n1,0\n", kind="table", label="lable", columns=["m"])
+    with pytest.raises(
+        InvalidEvents, match=r"column 'lable' is missing: did you mean 'label'\?"
+    ):  # codespell:ignore
+        ingest("m,label\n1,0\n", kind="table", label="lable", columns=["m"])  # codespell:ignore
 
 
 @pytest.mark.parametrize(
