@@ -37,9 +37,9 @@ def test_own_datasets_are_accepted(dataset):
     ("dataset", "message"),
     [
         (
-            {"colums": ["pt"]},
-            r"datasets\.mine: unknown key 'colums'; did you mean 'columns'",
-        ),  # codespell:ignore
+            {"colums": ["pt"]},  # codespell:ignore
+            r"datasets\.mine: unknown key 'colums'; did you mean 'columns'",  # codespell:ignore
+        ),
         (
             {"url": "https://a.org/x"},
             r"datasets\.mine\.path: what is fetched by `url` goes to results/d",
