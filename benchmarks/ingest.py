@@ -18,7 +18,7 @@ import pyarrow.csv
 
 from bumpflow import io
 from bumpflow.ingest.layout import HIGGS_FEATURES
-from bumpflow.summary import Quantity, as_records
+from bumpflow.summary import Quantity
 
 N_ROWS = 2_000_000
 REPEATS = 3
@@ -118,17 +118,3 @@ def summarise(runs: pd.DataFrame, n_rows: int) -> list[Quantity]:
         )
         for quantity, ours, theirs, unit in rows
     ]
-
-
-def main() -> None:
-    """Write the measured quantities to ``results/bench/ingest.json``."""
-    quantities = measure()
-    io.write_json("results/bench/ingest.json", as_records(quantities))
-    for row in quantities:
-        print(
-            f"{row.quantity}: {row.value:.4g} +- {row.uncertainty:.2g} {row.unit} ({row.reference:.4g})"
-        )
-
-
-if __name__ == "__main__":
-    main()

@@ -52,7 +52,7 @@ def name_positions(
     n_features = len(layout.features)
     if n_columns != n_features + 1:
         msg = (
-            f"{place}: {n_columns} columns instead of {n_features + 1} ({LABEL} and {n_features}"
+            f"{place}: {count_columns(n_columns)} instead of {n_features + 1} ({LABEL} and {n_features}"
             " features): check the separator and the layout"
         )
         raise InvalidEvents(msg)
@@ -87,6 +87,11 @@ def ordered(layout: Layout, names: list[str | None]) -> list[str]:
 def place_of(file: str, unit: str, number: int, column: str | None = None) -> str:
     """Return words for a place in a file."""
     return f"{file}, {unit} {number}" + (f", column {column!r}" if column else "")
+
+
+def count_columns(n: int) -> str:
+    """Return words for a number of columns."""
+    return "1 column" if n == 1 else f"{n} columns"
 
 
 def prefetch(items: Iterator[T]) -> Iterator[T]:

@@ -9,7 +9,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-from bumpflow.ingest.blocks import Block, name_positions, ordered, place_of, prefetch
+from bumpflow.ingest.blocks import (
+    Block,
+    count_columns,
+    name_positions,
+    ordered,
+    place_of,
+    prefetch,
+)
 from bumpflow.ingest.layout import InvalidEvents, Layout, match_header
 
 # Sizes that keep most of the work within a processor's cache: measured, see benchmarks/ingest.py.
@@ -122,8 +129,7 @@ def _explain(
     """Raise an error that names the first value which cannot be read."""
     for number, values in enumerate(_split(text, separator), start=line):
         if len(values) != len(names):
-            found = f"{len(values)} columns" if len(values) != 1 else "1 column"
-            found = found if values else "an empty line"
+            found = count_columns(len(values)) if values else "an empty line"
             msg = (
                 f"{place_of(file, 'line', number)}: {found} instead of {len(names)} columns:"
                 " correct the line or remove it"
@@ -149,7 +155,7 @@ def _split(text: bytes, separator: str, *, limit: int = -1) -> list[list[str]]:
     lines = lines[:limit] if limit >= 0 else lines
     if lines and not lines[-1]:
         lines.pop()
-    readable = (line.decode("utf-8", errors="replace").rstrip("\r") for line in lines)
+    readable = (line.decode("utf-8", errors="replace") for line in lines)
     return [*csv.reader(readable, delimiter=separator)]
 
 

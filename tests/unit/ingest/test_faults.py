@@ -104,7 +104,7 @@ TEXT_FAULTS = {
     "wrong separator": (
         lambda rows: as_text(rows, separator=";"),
         (
-            "higgs.csv, line 1: 1 columns instead of 29 (label and 28 features): check the separator"
+            "higgs.csv, line 1: 1 column instead of 29 (label and 28 features): check the separator"
             " and the layout"
         ),
     ),
@@ -160,6 +160,12 @@ def test_fault_is_named_and_leaves_nothing_behind(spoil, message, rows, ingest):
 def test_line_counts_the_header(rows, ingest):
     with pytest.raises(InvalidEvents, match=r"line 6, column 'lepton_eta': 'x' is not a number"):
         ingest(as_text([NAMES]) + edited(rows, 4, 2, "x"))
+
+
+def test_ends_of_lines_are_no_part_of_a_value(rows, ingest):
+    rows[3][28] = "x"
+    with pytest.raises(InvalidEvents, match="line 4, column 'm_wwbb': 'x' is not a number"):
+        ingest(as_text(rows, end="\r\n"))
 
 
 def test_first_of_several_faults_is_named(rows, ingest):

@@ -151,6 +151,11 @@ def test_own_table_can_rename_columns(ingest):
     np.testing.assert_array_equal(table["label"], [0, 1])
 
 
+def test_byte_order_mark_is_no_part_of_a_name(ingest):
+    ingest("\ufeffpt,label\n1,0\n", kind="table", columns=["pt"])
+    assert io.read_table(ingest.table)["pt"].tolist() == [1.0]
+
+
 def test_own_table_takes_all_columns_by_default(ingest, tmp_path):
     pd.DataFrame({"a": [1.0, 2.0], "label": [0, 1], "b": [3, 4]}).to_parquet(
         tmp_path / "t.parquet"
