@@ -19,7 +19,6 @@ wildcard_constraints:
     dataset="[a-z0-9]+",
     model="[a-z0-9]+",
     scan="[a-z0-9]+",
-    point="[0-9]+",
 
 
 include: "rules/events.smk"
@@ -37,3 +36,12 @@ rule all:
 rule surrogates:
     input:
         "<results>/surrogates/summary.json",
+
+
+rule scan_surrogates:
+    input:
+        expand(
+            "<results>/surrogates/{dataset}/figures/scan_{scan}.png",
+            dataset=config["surrogates"]["dataset"],
+            scan=config["scans"],
+        ),

@@ -10,6 +10,7 @@ from bumpflow.config import (
     locate,
     reading_options,
     results_folder,
+    scan_points,
     training_settings,
 )
 from bumpflow.device import gpus_needed

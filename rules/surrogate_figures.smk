@@ -165,3 +165,30 @@ rule plot_c2st:
         code=code_of("plot_c2st"),
     script:
         "../scripts/plot_c2st.py"
+
+
+rule plot_scan:
+    input:
+        records=lambda wildcards: expand(
+            "<results>/surrogates/{dataset}/{model}/training.json",
+            dataset=wildcards.dataset,
+            model=scan_points(config, wildcards.scan),
+        ),
+        style=project_file("config/matplotlibrc"),
+    output:
+        scan=multiext(
+            "<results>/surrogates/{dataset}/figures/scan_{scan}", ".png", ".pdf"
+        ),
+    log:
+        "<logs>/plot_scan/{dataset}/{scan}.log",
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        values=lookup(within=config, dpath="scans/{scan}/values"),
+        model=lookup(within=config, dpath="scans/{scan}/model"),
+        parameter=lookup(within=config, dpath="scans/{scan}/parameter"),
+        code=code_of("plot_scan"),
+    script:
+        "../scripts/plot_scan.py"

@@ -20,14 +20,14 @@ def main(
     model: str,
     parameter: str,
 ) -> None:
-    """Draw the likelihoods in ``records`` of trainings with ``parameter`` at ``values``."""
-    losses = [io.read_json(path)["validation_nll"] for path in records]
+    """Draw the likelihoods in ``records`` of ensembles with ``parameter`` at ``values``."""
+    losses = [io.read_json(path)["member_validation_nll"] for path in records]
     with styled(style):
         figure = new_figure(4, width=6.5)
         draw_scan(
             figure.subplots(),
-            values=np.array(values, dtype=float),
-            losses=np.array(losses),
+            values=np.repeat(np.array(values, dtype=float), [len(row) for row in losses]),
+            losses=np.concatenate(losses),
             style=model_style(model),
             parameter=parameter,
         )

@@ -1,5 +1,6 @@
 """Check the merged configuration before any job starts."""
 
+from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -82,22 +83,43 @@ def download_of(config: Mapping[str, Any], file: str) -> dict[str, Any]:
     raise InvalidConfig(msg)
 
 
+def scan_points(config: Mapping[str, Any], scan: str) -> dict[str, dict[str, Any]]:
+    """Return the models of a scan by name: the scan's own name and a number.
+
+    Each is the scanned model with one setting changed; the members of its ensemble, one per
+    seed, tell how much the result varies.
+    """
+    chosen = config["scans"][scan]
+    model = config["models"][chosen["model"]]
+    training = model.get("training", {}) | {"ensemble": chosen["seeds"]}
+    return {
+        f"{scan}{index}": model | {chosen["parameter"]: value, "training": training}
+        for index, value in enumerate(chosen["values"])
+    }
+
+
+def model_settings(config: Mapping[str, Any], model: str) -> dict[str, Any]:
+    """Return a model's settings by its name, which may be that of a scan's point."""
+    points = (scan_points(config, scan) for scan in config["scans"])
+    return dict(ChainMap(config["models"], *points)[model])
+
+
 def density_settings(config: Mapping[str, Any], model: str) -> dict[str, Any]:
     """Return a model's family, scaler and sizes, as the density's builder takes them."""
-    named = {"family", "scaler", "training"}
-    sizes = {key: value for key, value in config["models"][model].items() if key not in named}
-    return {key: config["models"][model][key] for key in ("family", "scaler")} | {"sizes": sizes}
+    settings = model_settings(config, model)
+    settings.pop("training", None)
+    return {key: settings.pop(key) for key in ("family", "scaler")} | {"sizes": settings}
 
 
 def training_settings(config: Mapping[str, Any], model: str) -> dict[str, Any]:
     """Return a model's training settings: the common ones, and what the model changes."""
-    settings = config["training"] | config["models"][model].get("training", {})
+    settings = config["training"] | model_settings(config, model).get("training", {})
     return {key: value for key, value in settings.items() if key != "ensemble"}
 
 
 def ensemble_size(config: Mapping[str, Any], model: str) -> int:
     """Return how many members a model's ensemble has."""
-    changed = config["models"][model].get("training", {})
+    changed = model_settings(config, model).get("training", {})
     return int(changed.get("ensemble", config["training"]["ensemble"]))
 
 
@@ -157,6 +179,9 @@ def _check_names(config: Mapping[str, Any]) -> Iterator[str]:
         if scan["model"] not in models:
             known = _suggest(scan["model"], models)
             yield f"scans.{name}.model: {scan['model']!r} is not defined in models{known}"
+        else:
+            for taken in models.keys() & scan_points(config, name).keys():
+                yield f"scans.{name}: its point {taken!r} has a model's name: choose another"
 
 
 def _check_datasets(config: Mapping[str, Any]) -> Iterator[str]:

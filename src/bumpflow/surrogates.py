@@ -74,6 +74,8 @@ def training_record(
             name: float(-density.log_prob(part.x.to(device), _on(part.context, device)).mean())
             for name, part in parts.items()
         }
+        x, context = parts["validation"].x.to(device), _on(parts["validation"].context, device)
+        by_member = -density.member_log_probs(x, context).mean(dim=1)
     return {
         "family": density.settings.family,
         "n_parameters": density.n_parameters,
@@ -85,6 +87,7 @@ def training_record(
         "events_per_second": n_train * len(history) / seconds,
         "device": str(device),
         **{f"{name}_nll": value for name, value in nll.items()},
+        "member_validation_nll": by_member.tolist(),
     }
 
 

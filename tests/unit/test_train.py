@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from bumpflow import train
-from bumpflow.train import TrainSettings, TrainingDiverged, fit, learning_rate_factor
+from bumpflow.train import TrainingDiverged, TrainSettings, fit, learning_rate_factor
 
 CPU = torch.device("cpu")
 SETTINGS = TrainSettings(
@@ -132,7 +132,12 @@ def test_global_random_state_is_left_alone():
 
 def test_schedule_restarts_and_decays():
     settings = TrainSettings(
-        learning_rate=1.0, batch_size=1, max_epochs=9, patience=9, restart_epochs=2, epoch_decay=0.5
+        learning_rate=1.0,
+        batch_size=1,
+        max_epochs=9,
+        patience=9,
+        restart_epochs=2,
+        epoch_decay=0.5,
     )
     rates = [learning_rate_factor(s, epoch_steps=10, settings=settings) for s in range(40)]
     assert rates[0] == 1

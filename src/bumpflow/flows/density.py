@@ -136,15 +136,20 @@ class EventDensity(nn.Module):
         Returns:
             Log density, shape ``(n,)``, in double precision.
         """
+        members = self.member_log_probs(x, context)
+        return members.logsumexp(0) - math.log(len(self.members))
+
+    def member_log_probs(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """Return the log density of each member, shape ``(members, n)``, as :meth:`log_prob`."""
         scaled = self.scale_context(context)
-        parts = []
+        parts = [x.new_zeros(len(self.members), 0, dtype=torch.float64)]
         for start in range(0, len(x), LOG_PROB_STEP):
             rows = slice(start, start + LOG_PROB_STEP)
             z, ladj = self.scaler(x[rows])
             c = None if scaled is None else scaled[rows]
-            members = torch.stack([flow.log_prob(z.float(), c).double() for flow in self.flows])
-            parts.append(members.logsumexp(0) - math.log(len(self.members)) + ladj)
-        return torch.cat(parts) if parts else x.new_zeros(0, dtype=torch.float64)
+            members = torch.stack([m.log_prob(z.float(), c).double() for m in self.members])
+            parts.append(members + ladj)
+        return torch.cat(parts, dim=1)
 
     @torch.no_grad()
     def sample(
