@@ -6,7 +6,6 @@ from bumpflow.config import (
     check_config,
     density_settings,
     download_of,
-    ensemble_size,
     locate,
     reading_options,
     results_folder,

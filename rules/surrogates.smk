@@ -29,7 +29,6 @@ rule train_surrogate:
         mirror=config["surrogates"]["mirror"],
         density=lambda wildcards: density_settings(config, wildcards.model),
         settings=lambda wildcards: training_settings(config, wildcards.model),
-        ensemble=lambda wildcards: ensemble_size(config, wildcards.model),
         checkpoints=f"{results_folder(config)}/checkpoints/{{dataset}}/{{model}}",
         device=config["device"],
         seed=seed_for("train_surrogate"),

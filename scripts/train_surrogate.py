@@ -6,8 +6,7 @@ from typing import Any
 from bumpflow import io
 from bumpflow.device import choose_device
 from bumpflow.flows.density import DensitySettings, EventDensity, fit_density, store
-from bumpflow.surrogates import read_process, training_record
-from bumpflow.train import TrainSettings
+from bumpflow.surrogates import read_process, split_settings, training_record
 from bumpflow.workflow import run_rule
 
 
@@ -23,20 +22,24 @@ def main(
     mirror: list[str],
     density: dict[str, Any],
     settings: dict[str, Any],
-    ensemble: int,
     checkpoints: str,
     device: str,
     seed: int,
 ) -> None:
     """Train on ``events`` and write ``model``, its ``history`` and a ``training`` record."""
     on = choose_device(device)
+    ensemble, max_events, settings = split_settings(settings)
     parts = {
         split: read_process(events, split=split, label=label, features=features, context=context)
         for split in ("train", "validation", "test")
     }
+    parts["train"] = parts["train"].first(max_events)
     trained = EventDensity(
         DensitySettings(
-            features=tuple(features), context=tuple(context), members=ensemble, **density
+            features=tuple(features),
+            context=tuple(context),
+            members=ensemble,
+            **density,
         ),
         seed=seed,
     )
@@ -44,7 +47,7 @@ def main(
         trained,
         train=parts["train"].mirrored(mirror),
         validation=parts["validation"].mirrored(mirror),
-        settings=TrainSettings(**settings),
+        settings=settings,
         seed=seed,
         device=on,
         checkpoints=Path(checkpoints),

@@ -112,15 +112,8 @@ def density_settings(config: Mapping[str, Any], model: str) -> dict[str, Any]:
 
 
 def training_settings(config: Mapping[str, Any], model: str) -> dict[str, Any]:
-    """Return a model's training settings: the common ones, and what the model changes."""
-    settings = config["training"] | model_settings(config, model).get("training", {})
-    return {key: value for key, value in settings.items() if key != "ensemble"}
-
-
-def ensemble_size(config: Mapping[str, Any], model: str) -> int:
-    """Return how many members a model's ensemble has."""
-    changed = model_settings(config, model).get("training", {})
-    return int(changed.get("ensemble", config["training"]["ensemble"]))
+    """Return all of a model's training settings: the common ones, and what the model changes."""
+    return dict(config["training"] | model_settings(config, model).get("training", {}))
 
 
 def _explain(error: ValidationError) -> Iterator[str]:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from bumpflow import io
 from bumpflow.flows.density import EventDensity, mirror
+from bumpflow.train import TrainSettings
 
 
 class Events(NamedTuple):
@@ -25,12 +26,23 @@ class Events(NamedTuple):
     context: Tensor | None
     features: tuple[str, ...]
 
+    def first(self, n: int | None) -> "Events":
+        """Return the first ``n`` events, or all."""
+        context = None if self.context is None else self.context[:n]
+        return self._replace(x=self.x[:n], context=context)
+
     def mirrored(self, names: Sequence[str]) -> tuple[Tensor, Tensor | None]:
         """Return features and context with each event's mirror image in the named columns."""
         x = mirror(self.x, [self.features.index(name) for name in names])
         if self.context is None or not names:
             return x, self.context
         return x, torch.cat([self.context, self.context])
+
+
+def split_settings(settings: Mapping[str, Any]) -> tuple[int, int | None, TrainSettings]:
+    """Return the ensemble's size, the largest number of events, and what a training needs."""
+    rest = dict(settings)
+    return rest.pop("ensemble"), rest.pop("max_events"), TrainSettings(**rest)
 
 
 def read_process(

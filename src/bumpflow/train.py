@@ -42,7 +42,7 @@ class TrainSettings:
         patience: Epochs without a better validation loss before stopping.
         weight_decay: L2 penalty of Adam.
         clip_norm: Largest norm of a gradient.
-        restart_epochs: Period of the cosine schedule [epochs].
+        restart_epochs: Period of the cosine schedule [epochs]; none keeps the rate constant.
         epoch_decay: Factor on the learning rate after each epoch.
         mixed_precision: Whether to compute in bfloat16 on CUDA.
     """
@@ -53,7 +53,7 @@ class TrainSettings:
     patience: int
     weight_decay: float = 0.0
     clip_norm: float = 1.0
-    restart_epochs: float = 1.0
+    restart_epochs: float | None = 1.0
     epoch_decay: float = 1.0
     mixed_precision: bool = False
 
@@ -184,9 +184,11 @@ def learning_rate_factor(step: int, *, epoch_steps: int, settings: TrainSettings
         epoch_steps: Steps per epoch.
         settings: Settings of the training.
     """
+    decay = settings.epoch_decay ** (step // epoch_steps)
+    if settings.restart_epochs is None:
+        return decay
     period = settings.restart_epochs * epoch_steps
     phase = (step % period) / period
-    decay = settings.epoch_decay ** (step // epoch_steps)
     return decay * (1 + math.cos(math.pi * phase)) / 2
 
 

@@ -7,6 +7,7 @@ from scripts import sample_surrogate, train_surrogate
 
 FEATURES = ["pt", "eta"]
 SETTINGS = {"learning_rate": 5e-3, "batch_size": 64, "max_epochs": 2, "patience": 2}
+SETTINGS |= {"ensemble": 1, "max_events": None}
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def events(tmp_path):
     return path
 
 
-def run(tmp_path, events, *, context=(), ensemble=1, n_events=250):
+def run(tmp_path, events, *, context=(), n_events=250, **settings):
     files = {
         name: tmp_path / f"{name}.{suffix}"
         for name, suffix in {"history": "parquet", "training": "json"}.items()
@@ -46,8 +47,7 @@ def run(tmp_path, events, *, context=(), ensemble=1, n_events=250):
             "scaler": "gaussrank",
             "sizes": {"hidden_features": 8, "transforms": 1},
         },
-        settings=SETTINGS,
-        ensemble=ensemble,
+        settings=SETTINGS | settings,
         checkpoints=str(tmp_path / "checkpoints"),
         device="cpu",
         seed=1,
@@ -101,6 +101,11 @@ def test_context_is_taken_from_the_training_events(tmp_path, events):
     assert list(generated.columns) == [*FEATURES, "mass"]
     assert set(generated["mass"]) <= set(observed["mass"])
     assert io.read_json(files["training"])["members"] == 2
+
+
+def test_training_events_can_be_limited(tmp_path, events):
+    files = run(tmp_path, events, max_events=100)
+    assert io.read_json(files["training"])["n_train"] == 100
 
 
 def test_missing_events_are_reported(tmp_path, events):

@@ -146,6 +146,13 @@ def test_schedule_restarts_and_decays():
     assert rates[19] < 0.01
 
 
+def test_schedule_can_be_constant():
+    settings = TrainSettings(
+        learning_rate=1.0, batch_size=1, max_epochs=9, patience=9, restart_epochs=None
+    )
+    assert {learning_rate_factor(s, epoch_steps=10, settings=settings) for s in range(40)} == {1.0}
+
+
 def test_divergence_is_reported():
     def loss(model, x, y):
         return squared_error(model, x, y) * torch.nan

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 MARGIN = 0.5
 MAX_ROUNDS = 100
-SAMPLE_STEP = 4096
+SAMPLE_STEP = {"cpu": 4096, "cuda": 32_768}  # events at a time, by device; bounds the memory
 LOG_PROB_STEP = 16_384
 
 
@@ -200,7 +200,7 @@ class EventDensity(nn.Module):
         z = torch.empty(n, len(self.settings.features), device=device)
         for index, flow in enumerate(self.flows):
             rows = (member == index).nonzero()[:, 0]
-            for some in rows.split(SAMPLE_STEP):
+            for some in rows.split(SAMPLE_STEP[device.type]):
                 part = None if c is None else c[some]
                 z[some] = flow.sample(len(some), part, generator=generator)
         return self.scaler.inverse(z)

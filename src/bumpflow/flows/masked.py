@@ -126,7 +126,8 @@ class MaskedResidualNet(nn.Module):
         hidden = self.initial(x if context is None else torch.cat([x, context], dim=-1))
         for block in self.blocks:
             hidden = block(hidden)
-        return self.final(self.activation(hidden)).unflatten(-1, (self.features, self.outputs))
+        parameters = self.final(self.activation(hidden)).float()
+        return parameters.unflatten(-1, (self.features, self.outputs))
 
     def feature_by_feature(self, x: Tensor, context: Tensor | None = None) -> Iterator[Tensor]:
         """Yield the parameters of one feature after the other, as ``x`` is filled in.

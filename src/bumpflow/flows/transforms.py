@@ -130,7 +130,8 @@ class _Mixing(LULinearTransform):
         return (self.L @ self.U)[:, self.inverse_order]
 
     def _call(self, x: Tensor) -> Tensor:
-        return x @ self._matrix().T
+        with torch.autocast(x.device.type, enabled=False):  # features keep full precision
+            return x.float() @ self._matrix().T
 
     def _inverse(self, y: Tensor) -> Tensor:
         return y @ torch.linalg.inv(self._matrix().double()).to(y.dtype).T
@@ -172,10 +173,15 @@ class AffineCoupling(GeneralCouplingTransform):
             hidden_features=[hidden_features] * layers,
             activation=ACTIVATIONS[activation],
         )
-        order = torch.randperm(features) if shuffle else None
-        self.register_buffer("shuffled", order)
+        self.register_buffer("shuffled", torch.randperm(features) if shuffle else None)
         nn.init.uniform_(self.hyper[-1].weight, -1e-2, 1e-2)
         nn.init.zeros_(self.hyper[-1].bias)
+
+    def meta(self, c: Tensor | None, x: Tensor) -> Transform:
+        """Return the step's function for the half ``x (n, features // 2)``."""
+        inputs = x if c is None else torch.cat([x, c], dim=-1)
+        parameters = self.hyper(inputs).float().unflatten(-1, (-1, self.total))
+        return DependentTransform(self.univariate(*unpack(parameters, self.shapes)), 1)
 
     def forward(self, c: Tensor | None = None) -> Transform:
         """Return the transformation under context ``c``, shape ``(n, context)``."""

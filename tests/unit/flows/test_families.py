@@ -96,6 +96,22 @@ def test_gradients_reach_all_parameters(family):
 
 
 @families
+def test_networks_in_half_precision_give_nearly_the_same_density(family):
+    """Autocast as on CUDA: only the networks lose digits, not the features."""
+    flow = shaken(family, 5, spread=0.05)
+    x = torch.randn(200, 5)
+    with torch.no_grad():
+        full = flow.log_prob(x)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            half = flow.log_prob(x)
+    assert half.dtype == torch.float32
+    assert (half - full).abs().mean() < 0.05
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        flow.train().log_prob(x).mean().backward()
+    assert all(p.grad.isfinite().all() for p in flow.parameters())
+
+
+@families
 def test_context_changes_the_density(family):
     flow = shaken(family, 4, context=1)
     x = torch.randn(50, 4)
