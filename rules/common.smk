@@ -32,6 +32,13 @@ def code_of(script):
     return code_digest(workflow.source_path(f"../scripts/{script}.py"))
 
 
+def checkpoint_folder(script):
+    """Return where a job keeps checkpoints, apart for each version of its code."""
+    return (
+        f"{results_folder(config)}/checkpoints/{{dataset}}/{{model}}/{code_of(script)}"
+    )
+
+
 def project_file(path):
     """Return ``path`` seen from the working directory, else from the workflow's folder."""
     return locate(path, base=workflow.basedir)

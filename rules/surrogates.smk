@@ -29,7 +29,7 @@ rule train_surrogate:
         mirror=config["surrogates"]["mirror"],
         density=lambda wildcards: density_settings(config, wildcards.model),
         settings=lambda wildcards: training_settings(config, wildcards.model),
-        checkpoints=f"{results_folder(config)}/checkpoints/{{dataset}}/{{model}}",
+        checkpoints=checkpoint_folder("train_surrogate"),
         device=config["device"],
         seed=seed_for("train_surrogate"),
         code=code_of("train_surrogate"),

@@ -56,7 +56,7 @@ def main(
     io.write_tensors(model, tensors, settings=stored)
     io.write_table(history, losses)
     io.write_json(training, training_record(trained, losses, parts, device=on))
-    io.remove_folder(checkpoints)
+    io.remove_folder(Path(checkpoints).parent)  # those of older code, too
 
 
 if __name__ == "__main__":

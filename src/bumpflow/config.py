@@ -16,7 +16,7 @@ DEFAULT_STUDY = "default"
 RESULTS = Path("results")
 DOWNLOADS = RESULTS / "downloads"
 READING_OPTIONS = ("header", "label", "columns", "nonnegative")
-TAKEN = ("bench", "benchmarks", "downloads", "events", "logs", "surrogates")
+TAKEN = ("bench", "benchmarks", "checkpoints", "downloads", "events", "logs", "surrogates")
 
 
 class InvalidConfig(ValueError):

@@ -48,7 +48,7 @@ def run(tmp_path, events, *, context=(), n_events=250, **settings):
             "sizes": {"hidden_features": 8, "transforms": 1},
         },
         settings=SETTINGS | settings,
-        checkpoints=str(tmp_path / "checkpoints"),
+        checkpoints=str(tmp_path / "checkpoints" / "code"),
         device="cpu",
         seed=1,
     )

@@ -66,7 +66,9 @@ def _write_inputs(results):
         for model, value in (("maf", 0.06), ("mademog", 0.03), ("control", 0.001))
     ]
     io.write_json(results / "surrogates" / "summary.json", as_records(quantities))
-    io.write_json(results / "training.json", {"device": "cpu", "validation_nll": 5.0})
+    io.write_json(
+        results / "training.json", {"device": "cpu", "member_validation_nll": [5.0, 5.1]}
+    )
     io.write_text(
         results / "benchmarks" / "train" / "a.tsv", "s\th:m:s\tmax_rss\n3.5\t0:00:03\t90\n"
     )

@@ -147,7 +147,7 @@ class EventDensity(nn.Module):
             rows = slice(start, start + LOG_PROB_STEP)
             z, ladj = self.scaler(x[rows])
             c = None if scaled is None else scaled[rows]
-            members = torch.stack([m.log_prob(z.float(), c).double() for m in self.members])
+            members = torch.stack([f.log_prob(z.float(), c).double() for f in self.flows])
             parts.append(members + ladj)
         return torch.cat(parts, dim=1)
 

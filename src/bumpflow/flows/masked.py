@@ -22,15 +22,17 @@ class SortedMaskedLinear(MaskedLinear):
     """Masked layer whose rows see ever longer prefixes of its input.
 
     The upper right of such a matrix is empty; leaving it out of the product, in steps, saves
-    up to half of the work.
+    up to half of the work. The mask follows from the sizes, so it is not stored with the
+    weights; as a float, it multiplies them without a conversion.
     """
 
     def __init__(self, mask: Tensor) -> None:
         super().__init__(mask)
+        self.register_buffer("mask", mask.to(self.weight.dtype), persistent=False)
         rows = len(mask)
         n_steps = max(1, min(MAX_STEPS, rows // STEP_ROWS))
         starts = [rows * step // n_steps for step in range(n_steps + 1)]
-        prefixes = [int(mask[start:end].any(0).sum()) for start, end in pairwise(starts)]
+        prefixes = [_last_seen(mask[start:end]) for start, end in pairwise(starts)]
         self.steps = [
             (*piece, prefix) for piece, prefix in zip(pairwise(starts), prefixes, strict=True)
         ]
@@ -45,6 +47,12 @@ class SortedMaskedLinear(MaskedLinear):
             for start, end, prefix in self.steps
         ]
         return torch.cat(pieces, dim=-1)
+
+
+def _last_seen(mask: Tensor) -> int:
+    """Return how many columns there are up to the last that any row sees."""
+    seen = mask.any(0).nonzero()
+    return int(seen[-1]) + 1 if len(seen) else 0
 
 
 class MaskedBlock(nn.Module):
@@ -112,7 +120,7 @@ class MaskedResidualNet(nn.Module):
         degrees = lowest + torch.arange(hidden_features) * degrees_needed // hidden_features
         seen = torch.cat([torch.arange(1, features + 1), torch.zeros(context, dtype=torch.long)])
         self.ends = torch.bincount(degrees, minlength=features).cumsum(0)[:features].tolist()
-        self.initial = MaskedLinear(degrees[:, None] >= seen)
+        self.initial = SortedMaskedLinear(degrees[:, None] >= seen)
         mask = degrees[:, None] >= degrees
         self.blocks = nn.ModuleList(
             MaskedBlock(mask, activation=activation, dropout=dropout) for _ in range(blocks)
