@@ -4,9 +4,11 @@ from pathlib import Path
 
 from bumpflow.config import (
     check_config,
+    corner_features,
     density_settings,
     download_of,
     locate,
+    mirror_columns,
     reading_options,
     results_folder,
     scan_points,

@@ -57,7 +57,7 @@ rule plot_corner:
         runtime=10,
     params:
         features=config["features"],
-        corner_features=config["surrogates"]["figures"]["corner_features"],
+        corner_features=lambda wildcards: corner_features(config, wildcards.dataset),
         label=config["surrogates"]["label"],
         splits=["test", "holdouta", "holdoutb"],
         model=config["surrogates"]["figures"]["model"],

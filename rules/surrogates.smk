@@ -26,7 +26,7 @@ rule train_surrogate:
         label=config["surrogates"]["label"],
         features=config["features"],
         context=config["surrogates"]["context"],
-        mirror=config["surrogates"]["mirror"],
+        mirror=lambda wildcards: mirror_columns(config, wildcards.dataset),
         density=lambda wildcards: density_settings(config, wildcards.model),
         settings=lambda wildcards: training_settings(config, wildcards.model),
         checkpoints=checkpoint_folder("train_surrogate"),

@@ -28,7 +28,7 @@ def main(
 ) -> None:
     """Train on ``events`` and write ``model``, its ``history`` and a ``training`` record."""
     on = choose_device(device)
-    ensemble, max_events, settings = split_settings(settings)
+    ensemble, max_events, steps = split_settings(settings)
     parts = {
         split: read_process(events, split=split, label=label, features=features, context=context)
         for split in ("train", "validation", "test")
@@ -47,7 +47,7 @@ def main(
         trained,
         train=parts["train"].mirrored(mirror),
         validation=parts["validation"].mirrored(mirror),
-        settings=settings,
+        settings=steps,
         seed=seed,
         device=on,
         checkpoints=Path(checkpoints),

@@ -16,6 +16,7 @@ DEFAULT_STUDY = "default"
 RESULTS = Path("results")
 DOWNLOADS = RESULTS / "downloads"
 READING_OPTIONS = ("header", "label", "columns", "nonnegative")
+COLUMN_LISTS = ("mirror", "corner_features")
 TAKEN = ("bench", "benchmarks", "checkpoints", "downloads", "events", "logs", "surrogates")
 
 
@@ -81,6 +82,19 @@ def download_of(config: Mapping[str, Any], file: str) -> dict[str, Any]:
             return {"url": dataset["url"], "sha256": dataset.get("sha256")}
     msg = f"no dataset has `path: {DOWNLOADS / file}` and a `url`: place the file there by hand"
     raise InvalidConfig(msg)
+
+
+def mirror_columns(config: Mapping[str, Any], dataset: str) -> list[str]:
+    """Return the modelled columns that change sign in an event's mirror image."""
+    modelled = [*config["features"], *config["surrogates"]["context"]]
+    return [name for name in config["datasets"][dataset].get("mirror", []) if name in modelled]
+
+
+def corner_features(config: Mapping[str, Any], dataset: str) -> list[str]:
+    """Return the features of the readable corner plot: the dataset's choice, or the first six."""
+    chosen = config["datasets"][dataset].get("corner_features", [])
+    shown = [name for name in chosen if name in config["features"]]
+    return shown if len(shown) > 1 else config["features"][:6]
 
 
 def scan_points(config: Mapping[str, Any], scan: str) -> dict[str, dict[str, Any]]:
@@ -162,10 +176,6 @@ def _check_names(config: Mapping[str, Any]) -> Iterator[str]:
     if shown not in surrogates["models"]:
         known = _suggest(shown, surrogates["models"])
         yield f"surrogates.figures.model: {shown!r} is not in surrogates.models{known}"
-    for name in surrogates["figures"]["corner_features"]:
-        if name not in config["features"]:
-            known = _suggest(name, config["features"])
-            yield f"surrogates.figures.corner_features: {name!r} is not in features{known}"
     for name in set(surrogates["context"]) & set(config["features"]):
         yield f"surrogates.context: {name!r} is also in features: a column is one or the other"
     for name, scan in config["scans"].items():
@@ -183,9 +193,19 @@ def _check_datasets(config: Mapping[str, Any]) -> Iterator[str]:
         if "url" in dataset and Path(dataset["path"]).parent != DOWNLOADS:
             yield f"datasets.{name}.path: what is fetched by `url` goes to {DOWNLOADS}/"
         try:
-            build_layout(dataset["layout"], reading_options(dataset))
+            columns = build_layout(dataset["layout"], reading_options(dataset)).features
         except ValueError as error:
             yield f"datasets.{name}: {error}"
+            continue
+        used = {f"datasets.{name}.{key}": dataset.get(key, []) for key in COLUMN_LISTS}
+        if name == config["surrogates"]["dataset"]:
+            used |= {"features": config["features"]}
+            used |= {"surrogates.context": config["surrogates"]["context"]}
+        for place, names in used.items():
+            for column in names:
+                if columns and column not in columns:
+                    known = _suggest(column, columns)
+                    yield f"{place}: dataset {name!r} has no column {column!r}{known}"
 
 
 def _check_sums(config: Mapping[str, Any]) -> Iterator[str]:

@@ -19,24 +19,24 @@ class Events(NamedTuple):
     Attributes:
         x: Features, shape ``(n, features)``, single precision.
         context: Context features, shape ``(n, context)``, or none.
-        features: Names of the features.
+        names: Names of the features, then of the context features.
     """
 
     x: Tensor
     context: Tensor | None
-    features: tuple[str, ...]
+    names: tuple[str, ...]
 
     def first(self, n: int | None) -> "Events":
         """Return the first ``n`` events, or all."""
         context = None if self.context is None else self.context[:n]
         return self._replace(x=self.x[:n], context=context)
 
-    def mirrored(self, names: Sequence[str]) -> tuple[Tensor, Tensor | None]:
-        """Return features and context with each event's mirror image in the named columns."""
-        x = mirror(self.x, [self.features.index(name) for name in names])
-        if self.context is None or not names:
-            return x, self.context
-        return x, torch.cat([self.context, self.context])
+    def mirrored(self, columns: Sequence[str]) -> tuple[Tensor, Tensor | None]:
+        """Return features and context, with each event's mirror image in the named columns."""
+        values = self.x if self.context is None else torch.cat([self.x, self.context], dim=1)
+        values = mirror(values, [self.names.index(name) for name in columns])
+        n = self.x.shape[1]
+        return values[:, :n], None if self.context is None else values[:, n:]
 
 
 def split_settings(settings: Mapping[str, Any]) -> tuple[int, int | None, TrainSettings]:
@@ -64,7 +64,7 @@ def read_process(
     events = io.read_events(path, features=columns, label=label, splits=[split])
     values = torch.tensor(events)
     n = len(features)
-    return Events(values[:, :n], values[:, n:] if context else None, tuple(features))
+    return Events(values[:, :n], values[:, n:] if context else None, tuple(columns))
 
 
 def training_record(

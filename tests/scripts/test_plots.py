@@ -175,7 +175,9 @@ def test_classifier_tests_are_drawn(tmp_path, files, rng):
 
 def test_scan_is_drawn(tmp_path, files):
     for point in range(3):
-        io.write_json(tmp_path / f"{point}.json", {"validation_nll": 5.0 - point})
+        io.write_json(
+            tmp_path / f"{point}.json", {"member_validation_nll": [5.0 - point, 4.9 - point]}
+        )
     plot_scan.main(
         records=[tmp_path / f"{point}.json" for point in range(3)],
         style=STYLE,

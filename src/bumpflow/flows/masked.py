@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -137,6 +138,11 @@ class MaskedResidualNet(nn.Module):
         parameters = self.final(self.activation(hidden)).float()
         return parameters.unflatten(-1, (self.features, self.outputs))
 
+    def _layers(self) -> list[SortedMaskedLinear]:
+        """Return the layers in their order, without the last."""
+        inner = [layer for block in self.blocks for layer in (block.first, block.second)]
+        return [self.initial, *cast("list[SortedMaskedLinear]", inner)]
+
     def feature_by_feature(self, x: Tensor, context: Tensor | None = None) -> Iterator[Tensor]:
         """Yield the parameters of one feature after the other, as ``x`` is filled in.
 
@@ -151,7 +157,7 @@ class MaskedResidualNet(nn.Module):
         Yields:
             Parameters of the next feature, shape ``(n, outputs)``.
         """
-        layers = [self.initial, *(layer for b in self.blocks for layer in (b.first, b.second))]
+        layers = self._layers()
         weights = [layer.mask * layer.weight for layer in layers]
         biases = [layer.bias[:, None] for layer in layers]
         final = (self.final.mask * self.final.weight).unflatten(0, (self.features, self.outputs))
