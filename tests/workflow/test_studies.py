@@ -32,7 +32,7 @@ def test_every_overlay_is_tested():
     assert overlays - {"config.schema"} == set(STUDIES) - {"default"}
 
 
-@pytest.mark.parametrize("study", set(STUDIES) - {"default"})
+@pytest.mark.parametrize("study", sorted(set(STUDIES) - {"default"}))
 def test_study_writes_into_its_own_folder(study):
     assert {path.parts[:2] for path in outputs(study)} == {("results", study)}
 
