@@ -10,9 +10,9 @@ include: "rules/common.smk"
 
 
 pathvars:
-    results=results_folder(config),
-    logs=f"{results_folder(config)}/logs",
-    benchmarks=f"{results_folder(config)}/benchmarks",
+    results=studies.results_folder(config),
+    logs=f"{studies.results_folder(config)}/logs",
+    benchmarks=f"{studies.results_folder(config)}/benchmarks",
 
 
 wildcard_constraints:

@@ -2,22 +2,11 @@
 
 from pathlib import Path
 
-from bumpflow.config import (
-    check_config,
-    corner_features,
-    density_settings,
-    download_of,
-    locate,
-    mirror_columns,
-    reading_options,
-    results_folder,
-    scan_points,
-    training_settings,
-)
+from bumpflow import config as studies
 from bumpflow.device import gpus_needed
 from bumpflow.workflow import code_digest, derive_seed
 
-check_config(
+studies.check_config(
     config,
     schema=workflow.source_path("../config/config.schema.yaml"),
     overlays=workflow.config_settings.configfiles,
@@ -36,14 +25,12 @@ def code_of(script):
 
 def checkpoint_folder(script):
     """Return where a job keeps checkpoints, apart for each version of its code."""
-    return (
-        f"{results_folder(config)}/checkpoints/{{dataset}}/{{model}}/{code_of(script)}"
-    )
+    return f"{studies.results_folder(config)}/checkpoints/{{dataset}}/{{model}}/{code_of(script)}"
 
 
 def project_file(path):
     """Return ``path`` seen from the working directory, else from the workflow's folder."""
-    return locate(path, base=workflow.basedir)
+    return studies.locate(path, base=workflow.basedir)
 
 
 def dataset_file(key):
@@ -58,12 +45,12 @@ def dataset_file(key):
 
 def dataset_options(wildcards):
     """Return what differs from the defaults in how a dataset's file is read."""
-    return reading_options(config["datasets"][wildcards.dataset])
+    return studies.reading_options(config["datasets"][wildcards.dataset])
 
 
 def download_setting(key):
     """Return a params function: ``url`` or ``sha256`` of the dataset that a file belongs to."""
-    return lambda wildcards: download_of(config, wildcards.file)[key]
+    return lambda wildcards: studies.download_of(config, wildcards.file)[key]
 
 
 # Figures of the report by analysis, in the order in which they appear.

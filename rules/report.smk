@@ -63,7 +63,7 @@ rule write_report:
         mem_mb=1000,
         runtime=10,
     params:
-        benchmarks=f"{results_folder(config)}/benchmarks",
+        benchmarks=f"{studies.results_folder(config)}/benchmarks",
         code=code_of("write_report"),
     script:
         "../scripts/write_report.py"

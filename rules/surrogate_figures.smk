@@ -31,7 +31,7 @@ rule plot_overlays:
         label=config["surrogates"]["label"],
         splits=["test", "holdouta", "holdoutb"],
         models=config["surrogates"]["models"],
-        model=config["surrogates"]["figures"]["model"],
+        model=studies.shown_model(config),
         n_bins=config["surrogates"]["figures"]["n_bins"],
         code=code_of("plot_overlays"),
     script:
@@ -42,7 +42,7 @@ rule plot_corner:
     input:
         events="<results>/events/{dataset}/events.parquet",
         generated="<results>/surrogates/{dataset}/%s/events.parquet"
-        % config["surrogates"]["figures"]["model"],
+        % studies.shown_model(config),
         style=project_file("config/matplotlibrc"),
     output:
         few=figure_files("surrogates", "corner"),
@@ -57,10 +57,12 @@ rule plot_corner:
         runtime=10,
     params:
         features=config["features"],
-        corner_features=lambda wildcards: corner_features(config, wildcards.dataset),
+        corner_features=lambda wildcards: studies.corner_features(
+            config, wildcards.dataset
+        ),
         label=config["surrogates"]["label"],
         splits=["test", "holdouta", "holdoutb"],
-        model=config["surrogates"]["figures"]["model"],
+        model=studies.shown_model(config),
         code=code_of("plot_corner"),
     script:
         "../scripts/plot_corner.py"
@@ -159,7 +161,7 @@ rule plot_c2st:
         features=config["features"],
         classifiers=["resmlp", "trees"],
         judged=[*config["surrogates"]["models"], "control"],
-        model=config["surrogates"]["figures"]["model"],
+        model=studies.shown_model(config),
         tail_fraction=config["surrogates"]["figures"]["tail_fraction"],
         n_bins=config["surrogates"]["figures"]["tail_bins"],
         code=code_of("plot_c2st"),
@@ -172,7 +174,7 @@ rule plot_scan:
         records=lambda wildcards: expand(
             "<results>/surrogates/{dataset}/{model}/training.json",
             dataset=wildcards.dataset,
-            model=scan_points(config, wildcards.scan),
+            model=studies.scan_points(config, wildcards.scan),
         ),
         style=project_file("config/matplotlibrc"),
     output:

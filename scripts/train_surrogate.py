@@ -34,15 +34,8 @@ def main(
         for split in ("train", "validation", "test")
     }
     parts["train"] = parts["train"].first(max_events)
-    trained = EventDensity(
-        DensitySettings(
-            features=tuple(features),
-            context=tuple(context),
-            members=ensemble,
-            **density,
-        ),
-        seed=seed,
-    )
+    chosen = DensitySettings(tuple(features), context=tuple(context), members=ensemble, **density)
+    trained = EventDensity(chosen, seed=seed)
     losses = fit_density(
         trained,
         train=parts["train"].mirrored(mirror),

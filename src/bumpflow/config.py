@@ -97,6 +97,12 @@ def corner_features(config: Mapping[str, Any], dataset: str) -> list[str]:
     return shown if len(shown) > 1 else config["features"][:6]
 
 
+def shown_model(config: Mapping[str, Any]) -> str:
+    """Return the model that figures of a single one show: the chosen one, or the first."""
+    surrogates = config["surrogates"]
+    return str(surrogates["figures"].get("model", surrogates["models"][0]))
+
+
 def scan_points(config: Mapping[str, Any], scan: str) -> dict[str, dict[str, Any]]:
     """Return the models of a scan by name: the scan's own name and a number.
 
@@ -172,7 +178,7 @@ def _check_names(config: Mapping[str, Any]) -> Iterator[str]:
     for name in surrogates["models"]:
         if name not in models:
             yield f"surrogates.models: {name!r} is not defined in models{_suggest(name, models)}"
-    shown = surrogates["figures"]["model"]
+    shown = shown_model(config)
     if shown not in surrogates["models"]:
         known = _suggest(shown, surrogates["models"])
         yield f"surrogates.figures.model: {shown!r} is not in surrogates.models{known}"
