@@ -36,10 +36,12 @@ def run_rule(main: Callable[..., None], job: Any) -> None:  # noqa: ANN401
     limit_threads(job.threads)
     arguments = dict([*job.input.items(), *job.output.items(), *job.params.items()])
     arguments.pop("code", None)  # only there so that Snakemake notices changed modules
+    log.info("%s for %s, seed %s", job.rule, dict(job.wildcards.items()), arguments.get("seed"))
+    arguments = {name: _as_paths(job, name, value) for name, value in arguments.items()}
     if "threads" in inspect.signature(main).parameters:
         arguments["threads"] = job.threads
     try:
-        main(**{name: _as_paths(job, name, value) for name, value in arguments.items()})
+        main(**arguments)
     except Exception:
         log.exception("%s failed for %s", job.rule, dict(job.wildcards.items()))
         raise
