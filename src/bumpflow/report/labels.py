@@ -46,6 +46,7 @@ MEASURES = {
     "sampling_rate": Measure("sampling rate", "high"),
     "training_ratio": Measure("training, ours / nflows", "high"),
     "sampling_ratio": Measure("sampling, ours / nflows", "high"),
+    "simulation_ratio": Measure("sampling, ours / full simulation", "high"),
 }
 
 ANALYSES = {
