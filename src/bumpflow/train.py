@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,14 @@ import torch
 from torch import Tensor, nn
 
 from bumpflow import io
-from bumpflow.workflow import derive_seed
-from bumpflow.workflow import progress as progress_bar
+from bumpflow.workflow import derive_seed, progress
 
 log = logging.getLogger(__name__)
 
 BatchLoss = Callable[..., Tensor]
 VALIDATION_CHUNK = 16_384
 DEVICE_SHARE = 0.5
+REACHED = ("best_loss", "best_epoch", "history")
 CHECKPOINT_SECONDS = float(os.environ.get("BUMPFLOW_CHECKPOINT_SECONDS", "20"))
 
 
@@ -56,16 +56,6 @@ class TrainSettings:
     restart_epochs: float | None = 1.0
     epoch_decay: float = 1.0
     mixed_precision: bool = False
-
-
-@dataclass
-class _Progress:
-    """What a training has reached; all that a resumed one needs beside its tensors."""
-
-    epoch: int = 0
-    best_loss: float = math.inf
-    best_epoch: int = -1
-    history: tuple[dict[str, float], ...] = ()
 
 
 def fit(
@@ -113,54 +103,24 @@ def fit(
     """
     _check_events(train, validation)
     fingerprint = _fingerprint(model, train, settings, seed)
-    model.to(device)
     train, validation = _to_device(train, device), _to_device(validation, device)
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.Adam(
-        parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
-    )
-    best = _copy_state(model)
-    progress = _resume(finished, fingerprint, model, optimizer, best)
-    if progress.epoch == 0:
-        progress = _resume(checkpoint, fingerprint, model, optimizer, best)
+    run = _Training(model.to(device), batch_loss, settings=settings, seed=seed, device=device)
+    run.resume(finished, fingerprint) or run.resume(checkpoint, fingerprint)
     saved = time.monotonic()
-    for _ in progress_bar(range(progress.epoch, settings.max_epochs)):
-        if _stale(progress, settings):
+    for _ in progress(range(len(run.history), settings.max_epochs)):
+        if run.is_stale():
             break
-        start = time.monotonic()
-        lr = settings.learning_rate * settings.epoch_decay**progress.epoch
-        train_loss = _train_epoch(
-            model, batch_loss, optimizer, train, progress.epoch, settings, seed, device
-        )
-        loss = evaluate(model, batch_loss, validation, device=device)
-        if not math.isfinite(train_loss + loss):
-            msg = (
-                f"the loss is {train_loss} in training and {loss} in validation after epoch"
-                f" {progress.epoch}: lower learning_rate, or look for extreme inputs"
-            )
-            raise TrainingDiverged(msg)
-        row = {
-            "epoch": progress.epoch,
-            "train_loss": train_loss,
-            "validation_loss": loss,
-            "learning_rate": lr,
-            "seconds": time.monotonic() - start,
-        }
-        log.info("epoch %d: loss %.5f, validation %.5f", progress.epoch, train_loss, loss)
-        if loss < progress.best_loss:
-            _copy_state(model, into=best)
-            progress = replace(progress, best_loss=loss, best_epoch=progress.epoch)
-        progress = replace(progress, epoch=progress.epoch + 1, history=(*progress.history, row))
+        run.do_epoch(train, validation)
         if checkpoint is not None and time.monotonic() - saved > CHECKPOINT_SECONDS:
-            _save(checkpoint, fingerprint, model, optimizer, best, progress)
+            run.save(checkpoint, fingerprint)
             saved = time.monotonic()
     if finished is not None:
-        _save(finished, fingerprint, model, optimizer, best, progress)
-    model.load_state_dict(best)
+        run.save(finished, fingerprint)
+    model.load_state_dict(run.best)
     model.eval()
     if checkpoint is not None:
         checkpoint.unlink(missing_ok=True)
-    return pd.DataFrame(progress.history).astype({"epoch": "int64"})
+    return pd.DataFrame(run.history).astype({"epoch": "int64"})
 
 
 def evaluate(
@@ -192,40 +152,124 @@ def learning_rate_factor(step: int, *, epoch_steps: int, settings: TrainSettings
     return decay * (1 + math.cos(math.pi * phase)) / 2
 
 
-def _train_epoch(
-    model: nn.Module,
-    batch_loss: BatchLoss,
-    optimizer: torch.optim.Optimizer,
-    events: Sequence[Tensor],
-    epoch: int,
-    settings: TrainSettings,
-    seed: int,
-    device: torch.device,
-) -> float:
-    """Pass once through the training events; return their mean loss."""
-    model.train()
-    n_events = len(events[0])
-    size = min(settings.batch_size, n_events)
-    steps = n_events // size  # the remainder, other events each epoch, is left out
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    devices = [device] if device.type == "cuda" else []
-    total = torch.zeros((), device=device)
-    with torch.random.fork_rng(devices):
-        torch.manual_seed(derive_seed(seed, "epoch", str(epoch)))
-        order = torch.randperm(n_events).to(events[0].device)
-        for step in range(steps):
-            rate = learning_rate_factor(epoch * steps + step, epoch_steps=steps, settings=settings)
-            optimizer.param_groups[0]["lr"] = settings.learning_rate * rate
-            rows = order[step * size : (step + 1) * size]
-            batch = [tensor[rows].to(device, non_blocking=True) for tensor in events]
-            optimizer.zero_grad(set_to_none=True)
-            with _precision(settings, device):
-                loss = batch_loss(model, *batch).mean()
-            loss.backward()
-            nn.utils.clip_grad_norm_(parameters, settings.clip_norm)
-            optimizer.step()
-            total += loss.detach()
-    return total.item() / steps
+class _Training:
+    """State of a training between two epochs; all that a checkpoint holds."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        batch_loss: BatchLoss,
+        *,
+        settings: TrainSettings,
+        seed: int,
+        device: torch.device,
+    ) -> None:
+        self.model, self.batch_loss = model, batch_loss
+        self.settings, self.seed, self.device = settings, seed, device
+        self.parameters = [p for p in model.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.Adam(
+            self.parameters,
+            lr=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            fused=True,
+        )
+        self.best = {name: t.detach().clone() for name, t in model.state_dict().items()}
+        self.best_loss, self.best_epoch = math.inf, -1
+        self.history: list[dict[str, float]] = []
+
+    def is_stale(self) -> bool:
+        """Return whether the validation loss has not improved for long enough to stop."""
+        return len(self.history) - 1 - self.best_epoch >= self.settings.patience
+
+    def do_epoch(self, train: Sequence[Tensor], validation: Sequence[Tensor]) -> None:
+        """Train once with all events, validate, and keep the weights if they are the best."""
+        epoch, start = len(self.history), time.monotonic()
+        train_loss = self._pass_through(train, epoch)
+        loss = evaluate(self.model, self.batch_loss, validation, device=self.device)
+        if not math.isfinite(train_loss + loss):
+            msg = (
+                f"the loss is {train_loss} in training and {loss} in validation after epoch"
+                f" {epoch}: lower learning_rate, or look for extreme inputs"
+            )
+            raise TrainingDiverged(msg)
+        log.info("epoch %d: loss %.5f, validation %.5f", epoch, train_loss, loss)
+        if loss < self.best_loss:
+            self.best_loss, self.best_epoch = loss, epoch
+            for name, tensor in self.model.state_dict().items():
+                self.best[name].copy_(tensor)
+        self.history.append(
+            {
+                "epoch": epoch,
+                "train_loss": train_loss,
+                "validation_loss": loss,
+                "learning_rate": self.settings.learning_rate * self.settings.epoch_decay**epoch,
+                "seconds": time.monotonic() - start,
+            }
+        )
+
+    def _pass_through(self, events: Sequence[Tensor], epoch: int) -> float:
+        """Take a step for each batch of the training events; return their mean loss."""
+        self.model.train()
+        n_events = len(events[0])
+        size = min(self.settings.batch_size, n_events)
+        steps = n_events // size  # the remainder, other events each epoch, is left out
+        total = torch.zeros((), device=self.device)
+        with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
+            torch.manual_seed(derive_seed(self.seed, "epoch", str(epoch)))
+            order = torch.randperm(n_events).to(events[0].device)
+            for step in range(steps):
+                rate = learning_rate_factor(
+                    epoch * steps + step, epoch_steps=steps, settings=self.settings
+                )
+                self.optimizer.param_groups[0]["lr"] = self.settings.learning_rate * rate
+                rows = order[step * size : (step + 1) * size]
+                batch = [tensor[rows].to(self.device, non_blocking=True) for tensor in events]
+                total += self._step(batch)
+        return total.item() / steps
+
+    def _step(self, batch: Sequence[Tensor]) -> Tensor:
+        """Follow the gradient of a batch; return its mean loss."""
+        self.optimizer.zero_grad(set_to_none=True)
+        with _precision(self.settings, self.device):
+            loss = self.batch_loss(self.model, *batch).mean()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.parameters, self.settings.clip_norm)
+        self.optimizer.step()
+        return loss.detach()
+
+    def save(self, path: Path, fingerprint: str) -> None:
+        """Write all that a resumed training needs."""
+        tensors = {f"model.{name}": t for name, t in self.model.state_dict().items()}
+        tensors |= {f"best.{name}": t for name, t in self.best.items()}
+        for index, moments in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"adam.{index}.{name}": t for name, t in moments.items()}
+        reached = {name: getattr(self, name) for name in REACHED}
+        io.write_tensors(path, tensors, settings={"fingerprint": fingerprint, **reached})
+
+    def resume(self, path: Path | None, fingerprint: str) -> bool:
+        """Take up where a checkpoint left off, if there is one of this very training."""
+        if path is None or not path.exists():
+            return False
+        tensors, settings = io.read_tensors(path)
+        if settings["fingerprint"] != fingerprint:
+            log.warning("%s belongs to another training: this one starts anew", path)
+            return False
+        parts: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "adam": {}}
+        for name, tensor in tensors.items():
+            part, _, rest = name.partition(".")
+            parts[part][rest] = tensor
+        self.model.load_state_dict(parts["model"])
+        for name, tensor in parts["best"].items():
+            self.best[name].copy_(tensor)
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in parts["adam"].items():
+            index, _, moment = name.partition(".")
+            moments.setdefault(int(index), {})[moment] = tensor
+        self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": moments})
+        for name in REACHED:
+            setattr(self, name, settings[name])
+        log.info("training resumes at epoch %d from %s", len(self.history), path)
+        return True
 
 
 def _precision(settings: TrainSettings, device: torch.device) -> AbstractContextManager[Any]:
@@ -233,11 +277,6 @@ def _precision(settings: TrainSettings, device: torch.device) -> AbstractContext
     if settings.mixed_precision and device.type == "cuda":
         return torch.autocast("cuda", dtype=torch.bfloat16)
     return nullcontext()
-
-
-def _stale(progress: _Progress, settings: TrainSettings) -> bool:
-    """Return whether the validation loss has not improved for long enough to stop."""
-    return progress.epoch - 1 - progress.best_epoch >= settings.patience
 
 
 def _check_events(train: Sequence[Tensor], validation: Sequence[Tensor]) -> None:
@@ -260,16 +299,6 @@ def _to_device(events: Sequence[Tensor], device: torch.device) -> list[Tensor]:
     return [tensor.to(device) for tensor in events]
 
 
-def _copy_state(model: nn.Module, *, into: dict[str, Tensor] | None = None) -> dict[str, Tensor]:
-    """Copy a model's state, into an earlier copy if there is one."""
-    state = model.state_dict()
-    if into is None:
-        return {name: tensor.detach().clone() for name, tensor in state.items()}
-    for name, tensor in state.items():
-        into[name].copy_(tensor)
-    return into
-
-
 def _fingerprint(
     model: nn.Module, train: Sequence[Tensor], settings: TrainSettings, seed: int
 ) -> str:
@@ -278,50 +307,3 @@ def _fingerprint(
     sums = [tensor.double().sum().item() for tensor in train]
     text = repr((type(model).__name__, shapes, [len(t) for t in train], sums, settings, seed))
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _save(
-    path: Path,
-    fingerprint: str,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    best: dict[str, Tensor],
-    progress: _Progress,
-) -> None:
-    """Write all that a resumed training needs."""
-    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
-    tensors |= {f"best.{name}": tensor for name, tensor in best.items()}
-    for index, moments in optimizer.state_dict()["state"].items():
-        tensors |= {f"adam.{index}.{name}": tensor for name, tensor in moments.items()}
-    io.write_tensors(path, tensors, settings={"fingerprint": fingerprint, **vars(progress)})
-
-
-def _resume(
-    path: Path | None,
-    fingerprint: str,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    best: dict[str, Tensor],
-) -> _Progress:
-    """Take a training up where its checkpoint left it, if there is one that fits."""
-    if path is None or not path.exists():
-        return _Progress()
-    tensors, settings = io.read_tensors(path)
-    if settings.pop("fingerprint") != fingerprint:
-        log.warning("%s belongs to another training: this one starts anew", path)
-        return _Progress()
-    parts: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "adam": {}}
-    for name, tensor in tensors.items():
-        part, _, rest = name.partition(".")
-        parts[part][rest] = tensor
-    model.load_state_dict(parts["model"])
-    for name, tensor in parts["best"].items():
-        best[name].copy_(tensor)
-    moments: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in parts["adam"].items():
-        index, _, moment = name.partition(".")
-        moments.setdefault(int(index), {})[moment] = tensor
-    optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
-    progress = _Progress(**settings | {"history": tuple(settings["history"])})
-    log.info("training resumes at epoch %d from %s", progress.epoch, path)
-    return progress
