@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 from zuko.lazy import LazyComposedTransform, LazyTransform
 
-from bumpflow.flows.masked import MaskedResidualNet
+from bumpflow.flows.masked import MaskedResidualNet, NetSizes
 
 LOG_ROOT_2PI = 0.5 * math.log(2 * math.pi)
 MIN_STD = 1e-4
@@ -68,10 +68,7 @@ class AutoregressiveMixture(nn.Module):
         context: int = 0,
         *,
         components: int = 8,
-        hidden_features: int = 64,
-        blocks: int = 2,
-        activation: str = "relu",
-        dropout: float = 0.0,
+        sizes: NetSizes = NetSizes(),  # noqa: B008  (immutable)
     ) -> None:
         """Build the density.
 
@@ -79,10 +76,7 @@ class AutoregressiveMixture(nn.Module):
             features: Number of features.
             context: Number of context features.
             components: Gaussians per conditional.
-            hidden_features: Units per hidden layer.
-            blocks: Residual blocks of two layers each.
-            activation: Key of :data:`bumpflow.flows.masked.ACTIVATIONS`.
-            dropout: Share of units that training leaves out.
+            sizes: Sizes of its network.
         """
         super().__init__()
         self.components = components
@@ -90,10 +84,7 @@ class AutoregressiveMixture(nn.Module):
             features,
             context,
             outputs=3 * components,
-            hidden_features=hidden_features,
-            blocks=blocks,
-            activation=activation,
-            dropout=dropout,
+            sizes=sizes,
         )
         nn.init.uniform_(self.hyper.final.weight, -1e-2, 1e-2)
         self._spread_components()
@@ -170,9 +161,7 @@ class _MixtureLogProb(torch.autograd.Function):
 class FlowDensity(nn.Module):
     """Density of features that invertible steps turn into draws of a base density."""
 
-    def __init__(
-        self, transforms: Sequence[LazyTransform], base: StandardNormal | AutoregressiveMixture
-    ) -> None:
+    def __init__(self, transforms: Sequence[LazyTransform], base: Flow) -> None:
         """Compose ``transforms``, from features towards the base, with ``base``."""
         super().__init__()
         self.transform = LazyComposedTransform(*transforms)

@@ -9,6 +9,7 @@ from zuko.lazy import LazyTransform
 from zuko.transforms import MonotonicAffineTransform, MonotonicRQSTransform
 
 from bumpflow.flows.base import AutoregressiveMixture, FlowDensity, StandardNormal
+from bumpflow.flows.masked import NetSizes
 from bumpflow.flows.transforms import (
     AffineCoupling,
     LUMixing,
@@ -18,28 +19,14 @@ from bumpflow.flows.transforms import (
 )
 
 SPLINE_BOUND = 5.0
+DEFAULT = NetSizes()
 
 
 def mademog(
-    features: int,
-    context: int = 0,
-    *,
-    hidden_features: int = 64,
-    blocks: int = 2,
-    components: int = 8,
-    activation: str = "gelu",
-    dropout: float = 0.0,
+    features: int, context: int = 0, *, components: int = 8, sizes: NetSizes = DEFAULT
 ) -> nn.Module:
     """Return a residual MADE with a mixture of Gaussians per feature."""
-    return AutoregressiveMixture(
-        features,
-        context,
-        components=components,
-        hidden_features=hidden_features,
-        blocks=blocks,
-        activation=activation,
-        dropout=dropout,
-    )
+    return AutoregressiveMixture(features, context, components=components, sizes=sizes)
 
 
 def maf(
@@ -47,22 +34,12 @@ def maf(
     context: int = 0,
     *,
     transforms: int = 5,
-    hidden_features: int = 64,
-    blocks: int = 1,
-    activation: str = "relu",
-    dropout: float = 0.0,
     normalisation: Normalisation = "batch",
+    sizes: NetSizes = DEFAULT,
 ) -> nn.Module:
     """Return a masked autoregressive flow of affine steps with normalisation and LU mixing."""
     steps = _affine_steps(
-        features,
-        context,
-        transforms=transforms,
-        hidden_features=hidden_features,
-        blocks=blocks,
-        activation=activation,
-        dropout=dropout,
-        normalisation=normalisation,
+        features, context, transforms=transforms, normalisation=normalisation, sizes=sizes
     )
     return FlowDensity([*steps, *normalise(features, normalisation)], StandardNormal(features))
 
@@ -72,33 +49,15 @@ def mafmademog(
     context: int = 0,
     *,
     transforms: int = 5,
-    hidden_features: int = 64,
-    blocks: int = 1,
     components: int = 8,
-    activation: str = "relu",
-    dropout: float = 0.0,
     normalisation: Normalisation = "batch",
+    sizes: NetSizes = DEFAULT,
 ) -> nn.Module:
     """Return a masked autoregressive flow whose base density is a MADEMOG."""
     steps = _affine_steps(
-        features,
-        context,
-        transforms=transforms,
-        hidden_features=hidden_features,
-        blocks=blocks,
-        activation=activation,
-        dropout=dropout,
-        normalisation=normalisation,
+        features, context, transforms=transforms, normalisation=normalisation, sizes=sizes
     )
-    base = AutoregressiveMixture(
-        features,
-        context,
-        components=components,
-        hidden_features=hidden_features,
-        blocks=max(blocks, 1),
-        activation=activation,
-        dropout=dropout,
-    )
+    base = AutoregressiveMixture(features, context, components=components, sizes=sizes)
     return FlowDensity(steps, base)
 
 
@@ -108,32 +67,21 @@ def rqs(
     *,
     transforms: int = 3,
     bins: int = 8,
-    hidden_features: int = 64,
-    blocks: int = 1,
-    activation: str = "relu",
-    dropout: float = 0.0,
     normalisation: Normalisation = "batch",
+    sizes: NetSizes = DEFAULT,
 ) -> nn.Module:
     """Return an autoregressive flow of rational quadratic splines with linear tails.
 
     References:
         Durkan et al. (2019), https://arxiv.org/abs/1906.04032
     """
+    shapes = [(bins,), (bins,), (bins - 1,)]
     steps: list[LazyTransform] = []
     for index in range(transforms):
         if index:
             steps += [*normalise(features, normalisation), LUMixing(features)]
         steps.append(
-            MaskedAutoregressive(
-                features,
-                context,
-                univariate=_spline,
-                shapes=[(bins,), (bins,), (bins - 1,)],
-                hidden_features=hidden_features,
-                blocks=blocks,
-                activation=activation,
-                dropout=dropout,
-            )
+            MaskedAutoregressive(features, context, univariate=_spline, shapes=shapes, sizes=sizes)
         )
     return FlowDensity([*steps, *normalise(features, normalisation)], StandardNormal(features))
 
@@ -207,8 +155,6 @@ FAMILIES: dict[str, Callable[..., nn.Module]] = {
     "glow": glow,
     "realnvp": realnvp,
 }
-
-
 COUPLINGS = ("glow", "realnvp")
 
 
@@ -219,7 +165,8 @@ def build_flow(family: str, features: int, context: int, sizes: Mapping[str, Any
         family: Key of :data:`FAMILIES`.
         features: Number of features.
         context: Number of context features.
-        sizes: The family's own keywords, such as ``hidden_features``.
+        sizes: The family's own keywords and, of families with masked networks, those of
+            :class:`bumpflow.flows.masked.NetSizes`, side by side.
 
     Raises:
         ValueError: If the family takes no such size, or not so few features.
@@ -227,8 +174,12 @@ def build_flow(family: str, features: int, context: int, sizes: Mapping[str, Any
     if features < 2 and family in COUPLINGS:
         msg = f"models: family {family!r} needs at least 2 features: it couples two halves"
         raise ValueError(msg)
+    own = dict(sizes)
+    if family not in COUPLINGS:
+        network = {name: own.pop(name) for name in NetSizes._fields if name in own}
+        own["sizes"] = NetSizes(**network)
     try:
-        return FAMILIES[family](features, context, **sizes)
+        return FAMILIES[family](features, context, **own)
     except TypeError as error:
         msg = f"models: family {family!r}: {error}"
         raise ValueError(msg) from error
@@ -240,7 +191,7 @@ def _affine_steps(
     *,
     transforms: int,
     normalisation: Normalisation,
-    **sizes: Any,  # noqa: ANN401
+    sizes: NetSizes,
 ) -> list[LazyTransform]:
     """Return affine autoregressive steps with normalisation and LU mixing after each."""
     steps: list[LazyTransform] = []
@@ -251,7 +202,7 @@ def _affine_steps(
                 context,
                 univariate=MonotonicAffineTransform,
                 shapes=[(), ()],
-                **sizes,
+                sizes=sizes,
             )
         )
         steps += [*normalise(features, normalisation), LUMixing(features)]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +17,22 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "silu": nn.SiLU,
     "elu": nn.ELU,
 }
+
+
+class NetSizes(NamedTuple):
+    """Sizes of a masked residual network.
+
+    Attributes:
+        hidden_features: Units per hidden layer.
+        blocks: Residual blocks of two layers each.
+        activation: Key of :data:`ACTIVATIONS`.
+        dropout: Share of the units inside blocks that training leaves out.
+    """
+
+    hidden_features: int = 64
+    blocks: int = 1
+    activation: str = "relu"
+    dropout: float = 0.0
 
 
 class SortedMaskedLinear(MaskedLinear):
@@ -92,10 +108,7 @@ class MaskedResidualNet(nn.Module):
         context: int = 0,
         *,
         outputs: int,
-        hidden_features: int = 64,
-        blocks: int = 2,
-        activation: str = "relu",
-        dropout: float = 0.0,
+        sizes: NetSizes = NetSizes(),  # noqa: B008  (immutable)
     ) -> None:
         """Build the network.
 
@@ -103,15 +116,13 @@ class MaskedResidualNet(nn.Module):
             features: Number of features.
             context: Number of context features, which every conditional sees.
             outputs: Parameters per conditional.
-            hidden_features: Units per hidden layer.
-            blocks: Residual blocks of two layers each.
-            activation: Key of :data:`ACTIVATIONS`.
-            dropout: Share of the units inside blocks that training leaves out.
+            sizes: Sizes of the network.
 
         Raises:
             ValueError: If there are too few hidden units for one of each degree.
         """
         super().__init__()
+        hidden_features = sizes.hidden_features
         lowest = 0 if context else min(1, features - 1)
         degrees_needed = max(features - lowest, 1)
         if hidden_features < degrees_needed:
@@ -124,11 +135,12 @@ class MaskedResidualNet(nn.Module):
         self.initial = SortedMaskedLinear(degrees[:, None] >= seen)
         mask = degrees[:, None] >= degrees
         self.blocks = nn.ModuleList(
-            MaskedBlock(mask, activation=activation, dropout=dropout) for _ in range(blocks)
+            MaskedBlock(mask, activation=sizes.activation, dropout=sizes.dropout)
+            for _ in range(sizes.blocks)
         )
         final = torch.arange(features).repeat_interleave(outputs)[:, None] >= degrees
         self.final = SortedMaskedLinear(final)
-        self.activation = ACTIVATIONS[activation]()
+        self.activation = ACTIVATIONS[sizes.activation]()
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """Return parameters, shape ``(n, features, outputs)``, of ``x (n, features)``."""

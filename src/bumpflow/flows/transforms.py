@@ -19,7 +19,7 @@ from zuko.transforms import (
 )
 from zuko.utils import unpack
 
-from bumpflow.flows.masked import ACTIVATIONS, MaskedResidualNet
+from bumpflow.flows.masked import ACTIVATIONS, MaskedResidualNet, NetSizes
 
 Univariate = Callable[..., Transform]
 Normalisation = Literal["batch", "activation", "none"]
@@ -42,10 +42,7 @@ class MaskedAutoregressive(LazyTransform):
         *,
         univariate: Univariate,
         shapes: Sequence[Sequence[int]],
-        hidden_features: int = 64,
-        blocks: int = 1,
-        activation: str = "relu",
-        dropout: float = 0.0,
+        sizes: NetSizes = NetSizes(),  # noqa: B008  (immutable)
     ) -> None:
         """Build the step.
 
@@ -54,10 +51,7 @@ class MaskedAutoregressive(LazyTransform):
             context: Number of context features.
             univariate: Constructor of the monotonic function of one feature.
             shapes: Shapes of its parameters.
-            hidden_features: Units per hidden layer.
-            blocks: Residual blocks of two layers each.
-            activation: Key of :data:`bumpflow.flows.masked.ACTIVATIONS`.
-            dropout: Share of units that training leaves out.
+            sizes: Sizes of its network.
         """
         super().__init__()
         self.univariate = univariate
@@ -66,10 +60,7 @@ class MaskedAutoregressive(LazyTransform):
             features,
             context,
             outputs=sum(prod(shape) for shape in shapes),
-            hidden_features=hidden_features,
-            blocks=blocks,
-            activation=activation,
-            dropout=dropout,
+            sizes=sizes,
         )
         nn.init.uniform_(self.hyper.final.weight, -1e-2, 1e-2)
         nn.init.zeros_(self.hyper.final.bias)

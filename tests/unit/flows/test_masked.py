@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from bumpflow.flows.masked import MaskedResidualNet, SortedMaskedLinear
+from bumpflow.flows.masked import MaskedResidualNet, NetSizes, SortedMaskedLinear
 
 
 def dependencies(net, features, context):
@@ -23,7 +23,7 @@ def test_parameters_of_a_feature_depend_on_exactly_the_ones_before(
 ):
     torch.manual_seed(1)
     net = MaskedResidualNet(
-        features, context, outputs=4, hidden_features=hidden, blocks=blocks, activation="silu"
+        features, context, outputs=4, sizes=NetSizes(hidden, blocks, activation="silu")
     )
     for parameter in net.parameters():
         torch.nn.init.normal_(parameter)
@@ -38,7 +38,7 @@ def test_parameters_of_a_feature_depend_on_exactly_the_ones_before(
 @pytest.mark.parametrize("blocks", [0, 1, 3])
 def test_feature_by_feature_equals_the_whole_pass(blocks, context):
     torch.manual_seed(2)
-    net = MaskedResidualNet(7, context, outputs=5, hidden_features=40, blocks=blocks)
+    net = MaskedResidualNet(7, context, outputs=5, sizes=NetSizes(40, blocks))
     for parameter in net.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     x = torch.randn(11, 7)
@@ -49,7 +49,7 @@ def test_feature_by_feature_equals_the_whole_pass(blocks, context):
 
 def test_feature_by_feature_reads_a_feature_only_after_it_is_drawn():
     torch.manual_seed(3)
-    net = MaskedResidualNet(6, outputs=2, hidden_features=20)
+    net = MaskedResidualNet(6, outputs=2, sizes=NetSizes(20))
     x = torch.full((6, 4), torch.nan)
     for feature, parameters in enumerate(net.feature_by_feature(x)):
         assert parameters.isfinite().all()
@@ -69,4 +69,4 @@ def test_layer_in_steps_equals_the_masked_product(rows):
 
 def test_too_few_hidden_units_are_refused():
     with pytest.raises(ValueError, match="8 units cannot serve 18 features"):
-        MaskedResidualNet(18, outputs=2, hidden_features=8)
+        MaskedResidualNet(18, outputs=2, sizes=NetSizes(8))
