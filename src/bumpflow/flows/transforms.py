@@ -162,42 +162,45 @@ class AffineCoupling(GeneralCouplingTransform):
             univariate=MonotonicAffineTransform,
             shapes=((), ()),
             hidden_features=[hidden_features] * layers,
-            activation=ACTIVATIONS[activation],
+            activation=partial(nn.ReLU, inplace=True)
+            if activation == "relu"
+            else ACTIVATIONS[activation],
         )
-        self.register_buffer("shuffled", torch.randperm(features) if shuffle else None)
+        order = torch.randperm(features) if shuffle else None
+        self.register_buffer("order", order)
+        self.register_buffer("inverse_order", None if order is None else torch.argsort(order))
         nn.init.uniform_(self.hyper[-1].weight, -1e-2, 1e-2)
         nn.init.zeros_(self.hyper[-1].bias)
 
     def meta(self, c: Tensor | None, x: Tensor) -> Transform:
         """Return the step's function for the half ``x (n, features // 2)``."""
         inputs = x if c is None else torch.cat([x, c], dim=-1)
-        parameters = self.hyper(inputs).float().unflatten(-1, (-1, self.total))
-        return DependentTransform(self.univariate(*unpack(parameters, self.shapes)), 1)
+        shift, scale = self.hyper(inputs).float().chunk(2, dim=-1)
+        return DependentTransform(self.univariate(shift, scale), 1)
 
     def forward(self, c: Tensor | None = None) -> Transform:
         """Return the transformation under context ``c``, shape ``(n, context)``."""
-        return _Coupling(partial(self.meta, c), self.mask, self.shuffled)
+        return _Coupling(self, c)
 
 
 class _Coupling(CouplingTransform):
     """Coupling that splits by slices; zuko's gathers and scatters by index."""
 
-    def __init__(
-        self, meta: Callable[[Tensor], Transform], mask: Tensor, order: Tensor | None
-    ) -> None:
-        super().__init__(meta, mask)
-        self.order = order
+    def __init__(self, lazy: AffineCoupling, context: Tensor | None) -> None:
+        super(CouplingTransform, self).__init__()  # zuko's looks for the indices each time
+        self.lazy, self.meta = lazy, partial(lazy.meta, context)
 
     def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        if self.order is not None:
-            x = x.index_select(-1, self.order)
-        sizes = [len(self.idx_a), len(self.idx_b)]
-        first, second = x.split(sizes, dim=-1)
-        return first, second
+        if self.lazy.order is not None:
+            x = x.index_select(-1, self.lazy.order)
+        half = x.shape[-1] // 2
+        return x[..., :half], x[..., half:]
 
     def merge(self, x_a: Tensor, x_b: Tensor, shape: Sequence[int]) -> Tensor:  # noqa: ARG002
         x = torch.cat([x_a, x_b], dim=-1)
-        return x if self.order is None else x.index_select(-1, torch.argsort(self.order))
+        if self.lazy.inverse_order is None:
+            return x
+        return x.index_select(-1, self.lazy.inverse_order)
 
 
 class Normalise(LazyTransform):
