@@ -226,6 +226,7 @@ def test_corner_of_a_handful_of_events_can_be_drawn(figure, x, shown, n_events):
         Figure().subplots(), real=few, generated=few, features=shown, styles=styles
     )
     figure.canvas.draw()
+    assert len(figure.axes) == len(shown) * (len(shown) + 1) // 2
 
 
 def test_pair_matrix_mirrors_equal_samples(figure, x, shown):
