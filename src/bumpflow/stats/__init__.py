@@ -1,0 +1,1 @@
+"""Likelihoods, tests and limits."""

@@ -1,0 +1,256 @@
+r"""The HistFactory likelihood of one channel, for many models and many data sets at once.
+
+In bin :math:`i` the model expects
+
+.. math:: \nu_i = \gamma_i \left[\mu s_i + h_i \left(b_i + \sum_k \alpha_k e_{ki}\right)\right]
+
+events, where :math:`\mu` is the signal strength, :math:`\gamma_i` (``staterror``, Gaussian)
+stands for the finite size of the simulated samples, :math:`h_i` (``shapesys``, Poisson) for an
+uncorrelated uncertainty of the background, and :math:`\alpha_k` (``histosys``, Gaussian) for
+background variations that are correlated between bins. This is pyhf's likelihood of the same
+workspace, up to a constant (see :mod:`bumpflow.stats.workspace`).
+
+References:
+    Cranmer et al. (2012), https://cds.cern.ch/record/1456844;
+    Heinrich, Feickert, Stark (2021), https://doi.org/10.21105/joss.02823
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import xlogy
+
+BLOCK = 2_000_000
+"""Numbers per array at most when many models are worked through piece by piece."""
+
+
+@dataclass(frozen=True)
+class BinnedModel:
+    """One model per row.
+
+    Attributes:
+        signal: Events expected at signal strength 1, shape ``(n_models, n_bins)``.
+        background: Background events expected, shape ``(n_models, n_bins)``, all positive.
+        shape: Relative uncorrelated uncertainty of the background, shape
+            ``(n_models, n_bins)``; where it is 0 its nuisance is fixed.
+        stat: Relative uncertainty of signal plus background from the sizes of the simulated
+            samples, shape ``(n_models, n_bins)``; likewise.
+        variations: Change of the background at one standard deviation of each correlated
+            nuisance [events], shape ``(n_models, n_variations, n_bins)``.
+    """
+
+    signal: NDArray
+    background: NDArray
+    shape: NDArray
+    stat: NDArray
+    variations: NDArray
+
+    @classmethod
+    def build(
+        cls,
+        signal: ArrayLike,
+        background: ArrayLike,
+        *,
+        shape: ArrayLike = 0.0,
+        stat: ArrayLike = 0.0,
+        variations: ArrayLike | None = None,
+    ) -> Self:
+        """Return a batch of models from arrays whose leading axes broadcast.
+
+        Args:
+            signal: Events at signal strength 1, shape ``(..., n_bins)``.
+            background: Background events, shape ``(..., n_bins)``.
+            shape: Relative uncorrelated uncertainty, shape ``(..., n_bins)`` or one number.
+            stat: Relative statistical uncertainty, likewise.
+            variations: Correlated changes [events], shape ``(..., n_variations, n_bins)``.
+
+        Raises:
+            ValueError: If a background bin is empty or negative, or anything is not finite or
+                negative where it must not be; the first such bins are named.
+        """
+        rows = [np.atleast_2d(np.asarray(part, float)) for part in (signal, background)]
+        spreads = [
+            np.asarray(part, float)[..., None] if np.ndim(part) == 0 else np.asarray(part, float)
+            for part in (shape, stat)
+        ]
+        signal, background, shape, stat = np.broadcast_arrays(*rows, *spreads)
+        none = np.zeros((1, 0, background.shape[1]))
+        changes = none if variations is None else np.asarray(variations, float)
+        changes = np.broadcast_to(changes, (len(background), *changes.shape[-2:]))
+        check_template(background, "background", positive=True)
+        check_template(signal, "signal", positive=False)
+        check_template(shape, "shape uncertainty", positive=False)
+        check_template(stat, "statistical uncertainty", positive=False)
+        return cls(signal, background, shape, stat, changes)
+
+    def __len__(self) -> int:
+        """Return the number of models."""
+        return len(self.background)
+
+    @property
+    def n_bins(self) -> int:
+        """Number of bins."""
+        return self.background.shape[1]
+
+    @property
+    def n_variations(self) -> int:
+        """Number of nuisances that are correlated between bins."""
+        return self.variations.shape[1]
+
+    def __getitem__(self, rows: Any) -> Self:  # noqa: ANN401
+        """Return the models of some rows."""
+        return type(self)(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+    def nominal(self, mu: ArrayLike = 0.0) -> "Parameters":
+        """Return signal strengths, shape ``(n_models,)``, with every nuisance at its nominal."""
+        one = np.ones(self.background.shape)
+        mu = np.broadcast_to(np.asarray(mu, float), len(self)).copy()
+        return Parameters(mu, one, one.copy(), np.zeros((len(self), self.n_variations)))
+
+    def expected(self, at: "Parameters") -> NDArray:
+        """Return the expected number of events per bin, shape ``(n_models, n_bins)``."""
+        return at.stat * (at.mu[:, None] * self.signal + at.shape * self.varied(at.variations))
+
+    def varied(self, alpha: NDArray) -> NDArray:
+        """Return the background with its correlated variations, shape ``(n_models, n_bins)``."""
+        return self.background + np.einsum("mk,mkb->mb", alpha, self.variations)
+
+    def asimov(self, at: "Parameters") -> "Observations":
+        """Return the data set in which every observation is what ``at`` expects."""
+        return Observations(self.expected(at), at.shape, at.stat, at.variations)
+
+    def draw(self, at: "Parameters", rng: np.random.Generator) -> "Observations":
+        """Return one random data set per model: Poisson counts and auxiliary measurements."""
+        count = 1 / np.where(self.shape > 0, self.shape, 1.0) ** 2
+        shape = np.where(self.shape > 0, rng.poisson(count * at.shape) / count, at.shape)
+        return Observations(
+            rng.poisson(self.expected(at)).astype(float),
+            shape,
+            rng.normal(at.stat, self.stat),
+            rng.normal(at.variations, 1.0),
+        )
+
+
+class Parameters(NamedTuple):
+    """Values of all parameters, one set per model.
+
+    Attributes:
+        mu: Signal strength, shape ``(n_models,)``.
+        stat: Factors for the sizes of the samples, shape ``(n_models, n_bins)``.
+        shape: Factors of the uncorrelated uncertainty, shape ``(n_models, n_bins)``.
+        variations: Correlated nuisances [standard deviations], ``(n_models, n_variations)``.
+    """
+
+    mu: NDArray
+    stat: NDArray
+    shape: NDArray
+    variations: NDArray
+
+
+class Observations(NamedTuple):
+    """A data set per model: counts, and what the nuisances' own measurements gave.
+
+    Attributes:
+        counts: Observed events, shape ``(n_models, n_bins)``; they need not be whole.
+        shape: Measured factors of the uncorrelated uncertainty, shape ``(n_models, n_bins)``.
+        stat: Measured factors for the sizes of the samples, shape ``(n_models, n_bins)``.
+        variations: Measured correlated nuisances, shape ``(n_models, n_variations)``.
+    """
+
+    counts: NDArray
+    shape: NDArray
+    stat: NDArray
+    variations: NDArray
+
+    def rows(self, rows: Any) -> "Observations":  # noqa: ANN401
+        """Return the data sets of some rows."""
+        return Observations(*(part[rows] for part in self))
+
+
+def observe(model: BinnedModel, counts: ArrayLike) -> Observations:
+    """Return data sets with nominal auxiliary measurements.
+
+    Args:
+        model: Models.
+        counts: Observed events, shape ``(n_bins,)`` or ``(n_models, n_bins)``.
+
+    Raises:
+        ValueError: If a count is negative or not finite.
+    """
+    counts = np.broadcast_to(np.asarray(counts, float), model.background.shape)
+    check_template(counts, "data", positive=False)
+    nominal = model.nominal()
+    return Observations(counts, nominal.shape, nominal.stat, nominal.variations)
+
+
+def half_deviance(model: BinnedModel, data: Observations, at: Parameters) -> NDArray:
+    r"""Return :math:`-\ln L` less its value for a model that fits every observation exactly.
+
+    It is 0 for Asimov data at their own parameters, and infinite outside the physical range.
+
+    Args:
+        model: Models.
+        data: Data sets.
+        at: Parameters.
+
+    Returns:
+        Shape ``(n_models,)``.
+    """
+    nu = model.expected(at)
+    good = np.all((nu > 0) | ((nu == 0) & (data.counts == 0)), axis=1)
+    good &= np.all(at.stat > 0, axis=1) & np.all(at.shape > 0, axis=1)
+    nu, h = np.where(good[:, None], nu, 1.0), np.where(good[:, None], at.shape, 1.0)
+    value = poisson_term(data.counts, nu).sum(axis=1)
+    value += (poisson_term(data.shape, h) * precision(model.shape)).sum(axis=1)
+    value += ((at.stat - data.stat) ** 2 * precision(model.stat)).sum(axis=1) / 2
+    value += ((at.variations - data.variations) ** 2).sum(axis=1) / 2
+    return np.where(good, value, np.inf)
+
+
+def precision(uncertainty: NDArray) -> NDArray:
+    """Return 1 / uncertainty squared, and 0 where the uncertainty is 0: a fixed nuisance."""
+    return np.where(uncertainty > 0, 1 / np.where(uncertainty > 0, uncertainty, 1.0) ** 2, 0.0)
+
+
+def poisson_term(n: NDArray, nu: NDArray) -> NDArray:
+    r"""Return :math:`\nu - n - n \ln(\nu / n)`, which is at least 0, element by element."""
+    return nu - n - xlogy(n, nu / np.where(n > 0, n, 1.0))
+
+
+def check_template(values: NDArray, name: str, *, positive: bool) -> None:
+    """Check that every bin holds a usable number.
+
+    Args:
+        values: Bin contents, shape ``(..., n_bins)``.
+        name: What they are, for the message.
+        positive: Whether 0 is refused too.
+
+    Raises:
+        ValueError: If a bin is not; bins are counted from 0.
+    """
+    bad = ~np.isfinite(values) | ((values <= 0) if positive else (values < 0))
+    if not bad.any():
+        return
+    bins = np.flatnonzero(bad.reshape(-1, bad.shape[-1]).any(axis=0))
+    found = float(values.reshape(-1, bad.shape[-1])[:, bins[0]].min())
+    least = "positive" if positive else "0 or more"
+    msg = (
+        f"{name} template: bins {bins.tolist()} (counted from 0) must be {least}, but bin"
+        f" {bins[0]} holds {found:g}: choose wider bins, or more events"
+    )
+    raise ValueError(msg)
+
+
+def in_blocks(n_rows: int, n_bins: int, work: Callable[[slice], Any]) -> list[Any]:
+    """Call ``work`` with slices of rows that are few enough for bounded memory."""
+    step = max(1, BLOCK // max(1, n_bins))
+    return [work(slice(start, start + step)) for start in range(0, n_rows, step)]
+
+
+def without_nuisances(model: BinnedModel) -> BinnedModel:
+    """Return models whose only uncertainty is that of the observed counts."""
+    none = np.zeros_like(model.background)
+    return replace(model, shape=none, stat=none, variations=model.variations[:, :0])

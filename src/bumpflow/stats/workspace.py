@@ -1,0 +1,153 @@
+"""pyhf workspaces: write them, and read them back as a model that is fast to fit.
+
+A workspace is the JSON document that pyhf and cabinetry read. It holds one channel with a signal
+and a background sample, and modifiers of the kinds that :class:`BinnedModel` knows.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bumpflow.stats.model import BinnedModel, Observations, observe
+
+CHANNEL, SIGNAL, BACKGROUND = "selection", "signal", "background"
+POI, SHAPE, STAT, VARIATION = "mu", "background_shape", "mc_statistics", "surrogate_training"
+MEASUREMENT = "signal_strength"
+MU_BOUND = 100.0
+KNOWN = ("normfactor", "shapesys", "staterror", "histosys")
+
+
+def build_workspace(
+    signal: NDArray,
+    background: NDArray,
+    observed: NDArray,
+    *,
+    shape: float,
+    signal_variances: NDArray,
+    background_variances: NDArray,
+    variations: Sequence[NDArray] = (),
+) -> dict[str, Any]:
+    """Return a workspace: plain values, ready to be written as JSON.
+
+    Args:
+        signal: Events at signal strength 1, shape ``(n_bins,)``.
+        background: Background events, shape ``(n_bins,)``, all positive.
+        observed: Observed events, shape ``(n_bins,)``.
+        shape: Relative uncertainty of each background bin, not correlated between them.
+        signal_variances: Variances of the signal from its sample's size [events squared].
+        background_variances: The same for the background.
+        variations: Changes of the background at one standard deviation of each correlated
+            nuisance [events], each of shape ``(n_bins,)``.
+
+    Raises:
+        ValueError: If a background bin is empty or negative; the bin is named.
+    """
+    BinnedModel.build(signal, background)  # checks the templates
+    modifiers: list[dict[str, Any]] = [
+        {"name": SHAPE, "type": "shapesys", "data": (shape * background).tolist()},
+        _staterror(background_variances),
+    ]
+    for number, change in enumerate(variations, 1):
+        data = {
+            "hi_data": (background + change).tolist(),
+            "lo_data": (background - change).tolist(),
+        }
+        modifiers.append({"name": f"{VARIATION}_{number}", "type": "histosys", "data": data})
+    strength = {"name": POI, "type": "normfactor", "data": None}
+    samples = [
+        _sample(SIGNAL, signal, [strength, _staterror(signal_variances)]),
+        _sample(BACKGROUND, background, modifiers),
+    ]
+    poi = {"name": POI, "inits": [1.0], "bounds": [[-MU_BOUND, MU_BOUND]]}
+    return {
+        "version": "1.0.0",
+        "channels": [{"name": CHANNEL, "samples": samples}],
+        "observations": [{"name": CHANNEL, "data": np.asarray(observed, float).tolist()}],
+        "measurements": [{"name": MEASUREMENT, "config": {"poi": POI, "parameters": [poi]}}],
+    }
+
+
+def _staterror(variances: NDArray) -> dict[str, Any]:
+    return {"name": STAT, "type": "staterror", "data": np.sqrt(variances).tolist()}
+
+
+def _sample(name: str, values: NDArray, modifiers: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"name": name, "data": np.asarray(values, float).tolist(), "modifiers": modifiers}
+
+
+def read_workspace(workspace: Mapping[str, Any]) -> tuple[BinnedModel, Observations]:
+    """Return a workspace's likelihood as a batch of one model, and its data.
+
+    Args:
+        workspace: Content of a workspace file: one channel, in it one sample with the
+            ``normfactor`` of the parameter of interest and one without; ``staterror`` on both
+            or on none; ``shapesys`` and symmetric ``histosys`` on the background.
+
+    Raises:
+        ValueError: If there is anything else in it; use pyhf for such a workspace.
+    """
+    channels = workspace["channels"]
+    if len(channels) != 1 or len(channels[0]["samples"]) != 2:
+        counts = [len(channel["samples"]) for channel in channels]
+        msg = f"the workspace has channels with {counts} samples: only one with 2 can be read"
+        raise ValueError(msg)
+    samples = channels[0]["samples"]
+    poi = workspace["measurements"][0]["config"]["poi"]
+    signal, background = sorted(samples, key=lambda sample: poi not in _names(sample))
+    for sample in samples:
+        _check_modifiers(sample, is_signal=sample is signal, poi=poi)
+    s, b = (np.array(sample["data"], float) for sample in (signal, background))
+    errors = [_data_of(sample, "staterror") for sample in (signal, background)]
+    variance = sum(np.array(part[0], float) ** 2 for part in errors if part)
+    variations = [_symmetric(name, data, b) for name, data in _histosys(background)]
+    shapes = _data_of(background, "shapesys")
+    model = BinnedModel.build(
+        s,
+        b,
+        shape=np.array(shapes[0], float) / b if shapes else 0.0,
+        stat=np.sqrt(variance) / (s + b),
+        variations=np.array(variations) if variations else None,
+    )
+    return model, observe(model, workspace["observations"][0]["data"])
+
+
+def _names(sample: Mapping[str, Any]) -> list[str]:
+    return [modifier["name"] for modifier in sample["modifiers"]]
+
+
+def _data_of(sample: Mapping[str, Any], kind: str) -> list[Any]:
+    return [each["data"] for each in sample["modifiers"] if each["type"] == kind]
+
+
+def _histosys(sample: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    kind = "histosys"
+    return [(each["name"], each["data"]) for each in sample["modifiers"] if each["type"] == kind]
+
+
+def _check_modifiers(sample: Mapping[str, Any], *, is_signal: bool, poi: str) -> None:
+    """Refuse modifiers that the fast likelihood has no place for."""
+    allowed = ("normfactor", "staterror") if is_signal else KNOWN[1:]
+    kinds = [modifier["type"] for modifier in sample["modifiers"]]
+    for modifier in sample["modifiers"]:
+        kind = modifier["type"]
+        wrong = kind not in allowed or (kind == "normfactor" and modifier["name"] != poi)
+        if wrong or (kind != "histosys" and kinds.count(kind) > 1):
+            msg = (
+                f"sample {sample['name']!r} has modifier {modifier['name']!r} of type {kind!r}:"
+                f" the fast fit knows at most one {', '.join(allowed)} there; fit it with pyhf"
+            )
+            raise ValueError(msg)
+    if is_signal and "normfactor" not in kinds:
+        msg = f"no sample has the parameter of interest {poi!r} as its normfactor"
+        raise ValueError(msg)
+
+
+def _symmetric(name: str, data: Mapping[str, Any], nominal: NDArray) -> NDArray:
+    """Return half the difference of a variation's two templates, which must be symmetric."""
+    high, low = np.array(data["hi_data"], float), np.array(data["lo_data"], float)
+    if not np.allclose(high + low, 2 * nominal, rtol=1e-6, atol=1e-9):
+        msg = f"histosys {name!r} is not symmetric about the nominal template: fit it with pyhf"
+        raise ValueError(msg)
+    return (high - low) / 2
