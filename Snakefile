@@ -19,11 +19,17 @@ wildcard_constraints:
     dataset="[a-z0-9]+",
     model="[a-z0-9]+",
     scan="[a-z0-9]+",
+    member="(bootstrap|replica)[0-9]+",
+    observable="[a-z0-9]+",
+    arm="|".join(ARMS),
 
 
 include: "rules/events.smk"
 include: "rules/surrogates.smk"
 include: "rules/surrogate_figures.smk"
+include: "rules/histfactory.smk"
+include: "rules/histfactory_fits.smk"
+include: "rules/histfactory_figures.smk"
 include: "rules/report.smk"
 
 
@@ -36,6 +42,11 @@ rule all:
 rule surrogates:
     input:
         "<results>/surrogates/summary.json",
+
+
+rule histfactory:
+    input:
+        "<results>/histfactory/summary.json",
 
 
 rule scan_surrogates:

@@ -1,6 +1,6 @@
 """Binary classifiers: a residual network, and boosted trees as its independent witness."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -104,6 +104,12 @@ class ResMLP(nn.Module):
         self, features: int, hidden_features: int = 512, layers: int = 3, repeats: int = 2
     ) -> None:
         super().__init__()
+        self.sizes = {
+            "features": features,
+            "hidden_features": hidden_features,
+            "layers": layers,
+            "repeats": repeats,
+        }
         self.register_buffer("mean", torch.zeros(features))
         self.register_buffer("scale", torch.ones(features))
         widths = [features, *[hidden_features] * layers]
@@ -126,7 +132,7 @@ class ResMLP(nn.Module):
 class NetworkClassifier(NamedTuple):
     """A trained network on its device."""
 
-    network: nn.Module
+    network: ResMLP
     device: torch.device
 
     def logit(self, x: NDArray) -> NDArray:
@@ -202,7 +208,40 @@ def train_classifier(
     return NetworkClassifier(network, device), history
 
 
-def train_trees(x0: NDArray, x1: NDArray, *, settings: TreeSettings, seed: int) -> TreeClassifier:
+def store_networks(
+    classifiers: Sequence[NetworkClassifier],
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return the tensors and settings that :func:`restore_networks` rebuilds classifiers from."""
+    tensors = {
+        f"{index}.{name}": tensor
+        for index, classifier in enumerate(classifiers)
+        for name, tensor in classifier.network.state_dict().items()
+    }
+    return tensors, {"networks": [classifier.network.sizes for classifier in classifiers]}
+
+
+def restore_networks(
+    tensors: Mapping[str, Tensor], settings: Mapping[str, Any], *, device: torch.device
+) -> list[NetworkClassifier]:
+    """Rebuild stored classifiers, ready to use on ``device``."""
+    classifiers = []
+    for index, sizes in enumerate(settings["networks"]):
+        network = ResMLP(**sizes)
+        own = f"{index}."
+        parts = {name.removeprefix(own): t for name, t in tensors.items() if name.startswith(own)}
+        network.load_state_dict(parts)
+        classifiers.append(NetworkClassifier(network.to(device).eval(), device))
+    return classifiers
+
+
+def train_trees(
+    x0: NDArray,
+    x1: NDArray,
+    *,
+    settings: TreeSettings,
+    seed: int,
+    weights1: NDArray | None = None,
+) -> TreeClassifier:
     """Train gradient-boosted trees; both classes get the same total weight.
 
     Args:
@@ -210,6 +249,7 @@ def train_trees(x0: NDArray, x1: NDArray, *, settings: TreeSettings, seed: int) 
         x1: Events of class 1, shape ``(m, features)``.
         settings: Settings of the trees.
         seed: Seed of the validation events.
+        weights1: Weights of the events of class 1, shape ``(m,)``; equal by default.
     """
     trees = HistGradientBoostingClassifier(
         learning_rate=settings.learning_rate,
@@ -222,7 +262,8 @@ def train_trees(x0: NDArray, x1: NDArray, *, settings: TreeSettings, seed: int) 
         random_state=seed % 2**32,
     )
     labels = np.repeat([0, 1], [len(x0), len(x1)])
-    weights = np.repeat([0.5 / len(x0), 0.5 / len(x1)], [len(x0), len(x1)]) * len(labels)
+    share1 = np.full(len(x1), 1 / len(x1)) if weights1 is None else weights1 / weights1.sum()
+    weights = np.concatenate([np.full(len(x0), 1 / len(x0)), share1]) * len(labels) / 2
     return TreeClassifier(trees.fit(np.concatenate([x0, x1]), labels, sample_weight=weights))
 
 

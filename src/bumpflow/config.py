@@ -3,6 +3,7 @@
 from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,8 +17,30 @@ DEFAULT_STUDY = "default"
 RESULTS = Path("results")
 DOWNLOADS = RESULTS / "downloads"
 READING_OPTIONS = ("header", "label", "columns", "nonnegative")
+SCORE = "score"  # the column that the search adds
+FIT_SETTINGS = (
+    "crosssection_fb",
+    "luminosity_fb",
+    "signal_fraction",
+    "systematic",
+    "systematics",
+    "normalisation",
+    "confidence",
+    "scans",
+    "ensemble",
+    "toys",
+)
 COLUMN_LISTS = ("mirror", "corner_features")
-TAKEN = ("bench", "benchmarks", "checkpoints", "downloads", "events", "logs", "surrogates")
+TAKEN = (
+    "bench",
+    "benchmarks",
+    "checkpoints",
+    "downloads",
+    "events",
+    "histfactory",
+    "logs",
+    "surrogates",
+)
 
 
 class InvalidConfig(ValueError):
@@ -43,6 +66,7 @@ def check_config(
     if not faults:
         faults = [*_check_study(config, overlays), *_check_names(config), *_check_sums(config)]
         faults += _check_datasets(config)
+        faults += _check_search(config)
     if faults:
         lines = "\n".join(f"  - {fault}" for fault in faults)
         msg = f"the configuration cannot be used:\n{lines}"
@@ -136,6 +160,49 @@ def training_settings(config: Mapping[str, Any], model: str) -> dict[str, Any]:
     return dict(config["training"] | model_settings(config, model).get("training", {}))
 
 
+def selected_observables(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the observables that a search fits, by name, the first one first."""
+    search = config["histfactory"]
+    return {name: search["observables"][name] for name in search["select"]}
+
+
+def fit_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a search's fits depend on."""
+    return {key: config["histfactory"][key] for key in FIT_SETTINGS}
+
+
+def ensemble_members(config: Mapping[str, Any], kind: str) -> list[str]:
+    """Return the names of the surrogates that a search trains again, ``kind`` and a number."""
+    return [f"{kind}{number}" for number in range(config["histfactory"]["ensemble"][f"{kind}s"])]
+
+
+def member_settings(config: Mapping[str, Any], model: str) -> dict[str, Any]:
+    """Return how a search trains a surrogate again, and how much it generates with it."""
+    search = config["histfactory"]
+    flows = {"ensemble": search["ensemble"]["flows"]}
+    return {
+        "training": training_settings(config, model) | flows,
+        "reweighting": search["reweighting"],
+        "n_template": search["n_events"]["template"] // search["ensemble"]["thinning"],
+        "n_reweighting": search["n_events"]["reweighting"],
+        "chunk_size": config["surrogates"]["chunk_size"],
+    }
+
+
+def generated_sizes(config: Mapping[str, Any]) -> list[int]:
+    """Return the numbers of generated events that a search tries, less the largest."""
+    grid, most = config["histfactory"]["scans"]["generated"], search_size(config)
+    return [
+        round(grid["low"] * (most / grid["low"]) ** (step / (grid["n_points"] - 1)))
+        for step in range(grid["n_points"] - 1)
+    ]
+
+
+def search_size(config: Mapping[str, Any]) -> int:
+    """Return how many generated events fill a search's background template."""
+    return int(config["histfactory"]["n_events"]["template"])
+
+
 def _explain(error: ValidationError) -> Iterator[str]:
     """Yield a sentence for each fault that a schema violation stands for."""
     place = ".".join(str(part) for part in error.absolute_path) or "the top level"
@@ -191,6 +258,75 @@ def _check_names(config: Mapping[str, Any]) -> Iterator[str]:
         else:
             for taken in models.keys() & scan_points(config, name).keys():
                 yield f"scans.{name}: its point {taken!r} has a model's name: choose another"
+
+
+def _check_search(config: Mapping[str, Any]) -> Iterator[str]:
+    """Find settings of the search that contradict others."""
+    search, surrogates = config["histfactory"], config["surrogates"]
+    place = "histfactory"
+    for key in ("dataset", "signal.dataset"):
+        name = search["signal"]["dataset"] if key.startswith("signal") else search["dataset"]
+        if name not in config["datasets"]:
+            known = _suggest(name, config["datasets"])
+            yield f"{place}.{key}: {name!r} is not defined in datasets{known}"
+    if search["dataset"] != surrogates["dataset"]:
+        yield (
+            f"{place}.dataset: {search['dataset']!r} has no surrogates, as surrogates.dataset is"
+            f" {surrogates['dataset']!r}: choose the same"
+        )
+    if search["model"] not in surrogates["models"]:
+        known = _suggest(search["model"], surrogates["models"])
+        yield f"{place}.model: {search['model']!r} is not in surrogates.models{known}"
+    signal = (search["signal"]["dataset"], search["signal"]["label"])
+    if signal == (search["dataset"], surrogates["label"]):
+        yield f"{place}.signal: {signal} is what the surrogates imitate: signal must differ from it"
+    yield from _check_observables(config)
+    yield from _check_purposes(search["splits"], config["splits"])
+    if search["systematic"] not in search["systematics"]:
+        yield f"{place}.systematic: {search['systematic']} is not among {place}.systematics"
+    if search["scans"]["generated"]["low"] >= search_size(config):
+        yield f"{place}.scans.generated.low must be below {place}.n_events.template"
+
+
+def _check_observables(config: Mapping[str, Any]) -> Iterator[str]:
+    """Find observables that no sample has, or whose bins cannot be used."""
+    known = [SCORE, *config["features"], *config["surrogates"]["context"]]
+    defined = config["histfactory"]["observables"]
+    for name in config["histfactory"]["select"]:
+        if name not in defined:
+            near = _suggest(name, defined)
+            yield f"histfactory.select: {name!r} is not defined in histfactory.observables{near}"
+            continue
+        block = defined[name]
+        place = f"histfactory.observables.{name}"
+        if block["column"] not in known:
+            near = _suggest(block["column"], known)
+            yield f"{place}.column: {block['column']!r} is neither a feature nor the score{near}"
+        edges = block.get("edges") or [block["low"], block["high"]]
+        if any(high <= low for low, high in pairwise(edges)):
+            yield f"{place}: edges of bins must rise, but they are {edges}"
+
+
+def _check_purposes(
+    purposes: Mapping[str, Sequence[str]], splits: Mapping[str, float]
+) -> Iterator[str]:
+    """Find splits that do not exist, or that serve two purposes that exclude each other."""
+    place = "histfactory.splits"
+    for purpose, names in purposes.items():
+        for name in names:
+            if name not in splits:
+                yield f"{place}.{purpose}: there is no split {name!r}{_suggest(name, splits)}"
+    for one, other in (
+        ("data", "background"),
+        ("data", "signal"),
+        ("data", "reweighting"),
+        ("data", "selection"),
+        ("signal", "selection"),
+    ):
+        for name in sorted({*purposes[one]} & {*purposes[other]}):
+            yield f"{place}: {name!r} serves both {one} and {other}: they must be independent"
+    for name in sorted({*purposes["data"]} & {"train", "validation"}):
+        yield f"{place}.data: surrogates learn from {name!r}: choose another"
 
 
 def _check_datasets(config: Mapping[str, Any]) -> Iterator[str]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import yaml
 
@@ -158,6 +159,41 @@ def read_pieces(path: str | Path, *, n_rows: int = ROW_GROUP) -> Iterator[pa.Tab
     with pq.ParquetFile(path, pre_buffer=False) as file:
         for batch in file.iter_batches(n_rows):
             yield pa.Table.from_batches([batch])
+
+
+def read_event_pieces(
+    path: str | Path, *, columns: Sequence[str], label: int, splits: Sequence[str]
+) -> Iterator[pd.DataFrame]:
+    """Yield the events of one label and some splits piece by piece, in their order.
+
+    Args:
+        path: Events with columns ``label`` and ``split``.
+        columns: Columns to read.
+        label: Which events: 0 background, 1 signal.
+        splits: Names of the splits.
+    """
+    check_columns(path, columns)
+    wanted = (pc.field("label") == label) & pc.field("split").cast("string").isin(list(splits))
+    for piece in read_pieces(path):
+        rows = piece.filter(wanted).select(list(columns))
+        if rows.num_rows:
+            yield rows.to_pandas()
+
+
+def as_split(events: pd.DataFrame, split: str, *, names: Sequence[str], label: int) -> pa.Table:
+    """Return events with columns ``label`` and ``split``, as :func:`read_events` wants them.
+
+    Args:
+        events: Events.
+        split: What these are for.
+        names: All splits of the file.
+        label: 0 background, 1 signal.
+    """
+    table = pa.Table.from_pandas(events, preserve_index=False)
+    position = pa.array(np.full(len(events), list(names).index(split), dtype=np.int8))
+    kind = pa.DictionaryArray.from_arrays(position, pa.array(list(names), pa.string()))
+    table = table.append_column("label", pa.array(np.full(len(events), label, dtype=np.int8)))
+    return table.append_column("split", kind)
 
 
 def check_columns(path: str | Path, columns: Sequence[str]) -> None:

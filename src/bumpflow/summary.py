@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-NAME = re.compile(r"[a-z][a-z0-9]*(\.[a-z0-9][a-z0-9_]*){1,2}")
+NAME = re.compile(r"[a-z][a-z0-9]*(\.[a-z0-9][a-z0-9_]*){1,3}")
 DTYPES = {
     "quantity": "string",
     "value": "Float64",
@@ -31,7 +31,7 @@ class Quantity:
 
     Attributes:
         quantity: ``<analysis>.<subject>.<measure>``, or ``<analysis>.<measure>`` where there is
-            only one subject.
+            only one subject; ``.<variant>`` may follow the measure.
         value: What was measured.
         uncertainty: Its standard deviation.
         reference: The number to compare with.
@@ -56,7 +56,8 @@ class Quantity:
         if not NAME.fullmatch(self.quantity):
             msg = (
                 f"quantity {self.quantity!r} is no name of the scorecard: write"
-                " <analysis>.<subject>.<measure> or <analysis>.<measure> in lower case"
+                " <analysis>.<subject>.<measure> or <analysis>.<measure>, if need be with"
+                " .<variant> behind, in lower case"
             )
             raise ValueError(msg)
         for name in ("value", "uncertainty", "reference"):

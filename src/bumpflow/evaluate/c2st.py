@@ -103,32 +103,50 @@ def share_generated(
     return Shares(for_train, for_test)
 
 
-def area_under_curve(negative: NDArray, positive: NDArray, *, confidence: float = 0.95) -> Auc:
+def area_under_curve(
+    negative: NDArray,
+    positive: NDArray,
+    *,
+    confidence: float = 0.95,
+    weights: NDArray | None = None,
+) -> Auc:
     r"""Return the area under the ROC curve with the uncertainty of DeLong et al.
 
     The AUC is the share of pairs in which the positive event scores higher, ties counting one
     half. With :math:`V_i` that share for positive event :math:`i` against all :math:`n` negative
     ones, and :math:`W_j` for negative event :math:`j` against all :math:`m` positive ones, its
-    variance is :math:`\mathrm{var}(V)/m + \mathrm{var}(W)/n`. Both come from midranks in
-    :math:`O((m + n) \log(m + n))`. The interval is the normal one, cut at 0 and 1.
+    variance is :math:`\mathrm{var}(V)/m + \mathrm{var}(W)/n`, where weights :math:`w_i` of the
+    positive events turn the first term into
+    :math:`\frac{m}{m - 1} \sum_i w_i^2 (V_i - \mathrm{AUC})^2 / (\sum_i w_i)^2`. All comes from
+    sorted scores in :math:`O((m + n) \log(m + n))`. The interval is the normal one, cut at 0 and 1.
 
     Args:
         negative: Scores of events of class 0, shape ``(n,)``, at least 2.
         positive: Scores of events of class 1, shape ``(m,)``, at least 2.
         confidence: Probability content of the interval.
+        weights: Weights of the events of class 1, shape ``(m,)``; equal by default.
 
     References:
         DeLong, DeLong, Clarke-Pearson (1988), https://doi.org/10.2307/2531595;
-        Sun, Xu (2014), https://doi.org/10.1109/LSP.2014.2337313 (ranks)
+        Sun, Xu (2014), https://doi.org/10.1109/LSP.2014.2337313 (sorting)
     """
     n, m = len(negative), len(positive)
-    ranks = rankdata(np.concatenate([negative, positive]))
-    above = (ranks[n:] - rankdata(positive)) / n
-    below = 1 - (ranks[:n] - rankdata(negative)) / m
-    value = float(above.mean())
-    sigma = float(np.sqrt(above.var(ddof=1) / m + below.var(ddof=1) / n))
+    share = np.full(m, 1 / m) if weights is None else weights / np.sum(weights)
+    above = _share_below(positive, negative, np.full(n, 1 / n))
+    below = 1 - _share_below(negative, positive, share)
+    value = float(np.sum(share * above))
+    variance = m / (m - 1) * np.sum((share * (above - value)) ** 2) + below.var(ddof=1) / n
+    sigma = float(np.sqrt(variance))
     reach = float(norm.ppf((1 + confidence) / 2)) * sigma
     return Auc(value, sigma, max(0.0, value - reach), min(1.0, value + reach))
+
+
+def _share_below(scores: NDArray, others: NDArray, share: NDArray) -> NDArray:
+    """Return the share of ``others`` that score lower than each score, ties counting one half."""
+    order = np.argsort(others)
+    total = np.concatenate([[0.0], np.cumsum(share[order])])
+    edges = [np.searchsorted(others[order], scores, side=side) for side in ("left", "right")]
+    return (total[edges[0]] + total[edges[1]]) / 2
 
 
 def permutation_p_value(

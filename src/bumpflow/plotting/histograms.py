@@ -21,33 +21,41 @@ class Densities(NamedTuple):
     edges: NDArray
 
 
-def count_features(x: NDArray, ranges: NDArray, n_bins: int) -> NDArray:
+def count_features(
+    x: NDArray, ranges: NDArray, n_bins: int, *, weights: NDArray | None = None
+) -> NDArray:
     """Count events per bin of every feature, in one pass and with bins of equal width.
 
     Args:
         x: Events, shape ``(n_events, n_features)``.
         ranges: Lower and upper edge of each feature, shape ``(n_features, 2)``.
         n_bins: Number of bins.
+        weights: Weight of each event, shape ``(n_events,)``; 1 by default.
 
     Returns:
-        Counts, shape ``(n_features, n_bins)``; events outside the range are left out, and the
+        Counts or sums of weights, shape ``(n_features, n_bins)``; events outside the range are left out, and the
         last bin holds its upper edge.
     """
     x, low, high = np.asarray(x, dtype=np.float64), ranges[:, 0], ranges[:, 1]
     inside = (x >= low) & (x <= high)
     place = (np.where(inside, x, low) - low) / (high - low) * n_bins
     bins = np.minimum(place.astype(np.int64), n_bins - 1) + n_bins * np.arange(len(ranges))
-    counts = np.bincount(bins[inside], minlength=n_bins * len(ranges))
+    each = None if weights is None else np.broadcast_to(weights[:, None], x.shape)[inside]
+    counts = np.bincount(bins[inside], weights=each, minlength=n_bins * len(ranges))
     return counts.reshape(len(ranges), n_bins)
 
 
-def as_densities(counts: NDArray, n_events: int, ranges: NDArray) -> Densities:
+def as_densities(
+    counts: NDArray, n_events: float, ranges: NDArray, *, squares: NDArray | None = None
+) -> Densities:
     """Return counts as densities, normalised to all events, drawn or not.
 
     Args:
-        counts: Events per bin, shape ``(n_features, n_bins)``.
-        n_events: Number of events, those outside the ranges included.
+        counts: Events, or sum of their weights, per bin, shape ``(n_features, n_bins)``.
+        n_events: The same for all events, those outside the ranges included.
         ranges: Lower and upper edge of each feature, shape ``(n_features, 2)``.
+        squares: Sum of squared weights per bin, shape ``(n_features, n_bins)``; the counts
+            where events have no weights.
 
     Raises:
         ValueError: If there is no event.
@@ -57,18 +65,27 @@ def as_densities(counts: NDArray, n_events: int, ranges: NDArray) -> Densities:
         raise ValueError(msg)
     edges = np.linspace(ranges[:, 0], ranges[:, 1], counts.shape[1] + 1, axis=1)
     scale = 1 / (n_events * np.diff(edges, axis=1))
-    return Densities(counts * scale, counts * scale**2, edges)
+    return Densities(counts * scale, (counts if squares is None else squares) * scale**2, edges)
 
 
-def measure_densities(x: NDArray, ranges: NDArray, n_bins: int) -> Densities:
+def measure_densities(
+    x: NDArray, ranges: NDArray, n_bins: int, *, weights: NDArray | None = None
+) -> Densities:
     """Return the density of every feature.
 
     Args:
         x: Events, shape ``(n_events, n_features)``.
         ranges: Lower and upper edge of each feature, shape ``(n_features, 2)``.
         n_bins: Number of bins.
+        weights: Weight of each event, shape ``(n_events,)``; 1 by default.
     """
-    return as_densities(count_features(x, ranges, n_bins), len(x), ranges)
+    if weights is None:
+        return as_densities(count_features(x, ranges, n_bins), len(x), ranges)
+    weights = np.asarray(weights, dtype=np.float64)
+    counts, squares = (
+        count_features(x, ranges, n_bins, weights=each) for each in (weights, weights**2)
+    )
+    return as_densities(counts, float(weights.sum()), ranges, squares=squares)
 
 
 def sum_densities(pieces: Iterable[NDArray], ranges: NDArray, n_bins: int) -> Densities:

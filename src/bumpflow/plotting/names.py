@@ -44,6 +44,15 @@ MODELS = {
     "realnvp": ModelStyle("RealNVP", "#a96b59", "P"),
     "control": ModelStyle("control (MC vs MC)", "#717581", "X"),
 }
+ARMS = {
+    "mc": ModelStyle("Monte Carlo", "#1f2430", "o"),
+    "surrogate": ModelStyle("surrogate", "#bd1f01", "s"),
+    "reweighted": ModelStyle("reweighted", "#3f90da", "^"),
+    "surrogatenuisance": ModelStyle("surrogate + nuisances", "#f09000", "D"),
+    "reweightednuisance": ModelStyle("reweighted + nuisances", "#832db6", "v"),
+}
+"""Background templates of the analysis ``histfactory``, as they appear in all of its figures."""
+SIGNAL = ModelStyle("signal", "#2a8a6c", "")
 SPARE_COLORS = ("#3f90da", "#bd1f01", "#832db6", "#f09000", "#2a8a6c", "#a96b59", "#b9ac70")
 
 _MEAN, _SPREAD = "mean = 1", "s.d. = 1"
@@ -66,6 +75,7 @@ FEATURES = {
     "m_bb": FeatureStyle(r"$m_{bb}$", _MEAN, 0, 5),
     "m_wbb": FeatureStyle(r"$m_{Wbb}$", _MEAN, 0, 4),
     "m_wwbb": FeatureStyle(r"$m_{WWbb}$", _MEAN, 0, 3),
+    "score": FeatureStyle("classifier score", "", 0, 1),
 }
 
 MEASURES = {

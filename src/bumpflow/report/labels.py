@@ -47,6 +47,19 @@ MEASURES = {
     "training_ratio": Measure("training, ours / nflows", "high"),
     "sampling_ratio": Measure("sampling, ours / nflows", "high"),
     "simulation_ratio": Measure("sampling, ours / full simulation", "high"),
+    "efficiency": Measure("efficiency of the cut"),
+    "mu_hat": Measure("fitted signal strength, 1 injected"),
+    "spurious_over_sigma": Measure("spurious signal / statistical uncertainty"),
+    "limit": Measure("95 % CLs limit"),
+    "limit_shift": Measure("observed / expected limit \u2212 1"),
+    "z0": Measure("significance without signal"),
+    "pull_mean": Measure("pull mean"),
+    "pull_width": Measure("pull width"),
+    "coverage68": Measure("coverage, 68.3 %"),
+    "coverage95": Measure("coverage, 95 %"),
+    "toy_bias_over_sigma": Measure("mean spurious signal / statistical uncertainty"),
+    "toy_bias_rms": Measure("its root mean square"),
+    "effective_fraction": Measure("effective share of events"),
 }
 
 ANALYSES = {
@@ -74,6 +87,30 @@ ANALYSES = {
             ),
         },
     ),
+    "histfactory": Analysis(
+        "Search",
+        "Generated events stand in for Monte Carlo background in a search for signal: selection,"
+        " template fits, significance and limits, and what the surrogate's bias and training"
+        " uncertainty do to them.",
+        {
+            "Fits to independent Monte Carlo": (
+                "mu_hat",
+                "spurious_over_sigma",
+                "z0",
+                "limit",
+                "limit_shift",
+            ),
+            "Pseudo-experiments with a known truth": (
+                "pull_mean",
+                "pull_width",
+                "coverage68",
+                "coverage95",
+                "toy_bias_over_sigma",
+                "toy_bias_rms",
+            ),
+            "Selection and weights": ("efficiency", "c2st_auc_trees", "effective_fraction"),
+        },
+    ),
 }
 
 NOTES = {
@@ -82,6 +119,14 @@ NOTES = {
     " permutation p-value of that AUC. The best of each column is bold, the control apart.",
     "One-dimensional divergences": "Means over features, in units of the same divergence between"
     " two Monte Carlo samples: 1 is as good as Monte Carlo itself.",
+    "Fits to independent Monte Carlo": "Data are expectations of Monte Carlo that nothing was"
+    " trained on, with one unit of signal for the fitted signal strength and without for the rest."
+    " Uncertainties include that these Monte Carlo events are few. Statistical uncertainty: of the"
+    " signal strength, from the counts of real data of this luminosity alone. Row generated of"
+    " spurious signal: after reweighting, and before it in row unweighted.",
+    "Pseudo-experiments with a known truth": "The surrogate in use is the truth, from which Monte"
+    " Carlo, data and training events of retrained surrogates are drawn. Uncertainties come from"
+    " the spread between retrained surrogates.",
     "Likelihood and cost": "Likelihoods are those of test events that played no part in training.",
 }
 
@@ -93,6 +138,16 @@ SUBJECTS = {
     "glow": "Glow",
     "realnvp": "RealNVP",
     "control": "control (MC against MC)",
+    "mc": "Monte Carlo template",
+    "surrogate": "generated",
+    "unweighted": "generated, before reweighting",
+    "reweighted": "reweighted",
+    "surrogate.nuisance": "generated, with nuisance",
+    "unweighted.nuisance": "generated, before reweighting, with nuisance",
+    "reweighted.nuisance": "reweighted, with nuisance",
+    "signal": "signal, template",
+    "injected": "signal, as data",
+    "data": "Monte Carlo background, as data",
 }
 
 

@@ -59,9 +59,10 @@ def headline_tables(analysis: str, quantities: Iterable[Quantity]) -> list[Headl
     """
     found: dict[str, dict[str, Quantity]] = {}
     for quantity in quantities:
-        parts = quantity.quantity.split(".")
-        if parts[0] == analysis and len(parts) == 3:
-            found.setdefault(parts[1], {})[parts[2]] = quantity
+        name, *parts = quantity.quantity.split(".")
+        if name == analysis and len(parts) > 1:
+            subject, measure, *variant = parts
+            found.setdefault(".".join([subject, *variant]), {})[measure] = quantity
     everything = tuple(dict.fromkeys(measure for one in found.values() for measure in one))
     wanted = analysis_of(analysis).tables or {"Results": everything}
     tables = [_headline(title, measures, found) for title, measures in wanted.items()]

@@ -14,6 +14,8 @@ from bumpflow.stats.asymptotics import test_statistic
 from bumpflow.stats.fit import FitFailed, fit
 from bumpflow.stats.model import BinnedModel, Observations
 
+ONE_SIGMA = float(norm.cdf(1) - norm.cdf(-1))
+
 
 class Toys(NamedTuple):
     """Fits of pseudo-experiments, shape ``(n_toys,)`` each; those that failed hold NaN.
@@ -83,13 +85,13 @@ def summarise_toys(toys: Toys, *, groups: NDArray | None = None) -> Summary:
         raise FitFailed(msg)
     pull, distance = toys.pull[good], toys.distance[good]
     labels = np.arange(len(pull)) if groups is None else groups[good]
-    inside = [distance < chi2.ppf(content, df=1) for content in (norm.cdf(1) * 2 - 1, 0.95)]
     width = float(pull.std(ddof=1))
     spread = (pull - pull.mean()) ** 2 / (2 * width)  # its mean's error is that of the width
     return Summary(
-        _mean(pull, labels),
-        Measured(width, _mean(spread, labels).uncertainty),
-        *(_mean(hit.astype(float), labels) for hit in inside),
+        pull_mean=_mean(pull, labels),
+        pull_width=Measured(width, _mean(spread, labels).uncertainty),
+        coverage68=_mean(distance < chi2.ppf(ONE_SIGMA, df=1), labels),
+        coverage95=_mean(distance < chi2.ppf(0.95, df=1), labels),
         n_toys=len(pull),
         n_failed=len(good) - len(pull),
     )
@@ -98,11 +100,11 @@ def summarise_toys(toys: Toys, *, groups: NDArray | None = None) -> Summary:
 def _mean(values: NDArray, groups: NDArray) -> Measured:
     """Return a mean, with the error that independent groups of values give it."""
     _, index = np.unique(groups, return_inverse=True)
-    sums = np.bincount(index, weights=values - values.mean())
+    sums = np.bincount(index, weights=values - np.mean(values))
     n_groups = len(sums)
     factor = n_groups / (n_groups - 1) if n_groups > 1 else np.nan
     error = np.sqrt(factor * np.sum(sums**2)) / len(values)
-    return Measured(float(values.mean()), float(error))
+    return Measured(float(np.mean(values)), float(error))
 
 
 def toy_confidence_level(

@@ -1,0 +1,167 @@
+"""Search for a signal above surrogate background, and ask what that does to the result.
+
+Needs:    <results>/events/{dataset}/events.parquet,
+          <results>/surrogates/{dataset}/{model}/model.safetensors
+Produces: <results>/histfactory/{dataset}/{model}/..., <results>/histfactory/summary.json
+"""
+
+
+rule generate_background:
+    input:
+        events="<results>/events/{dataset}/events.parquet",
+        model="<results>/surrogates/{dataset}/{model}/model.safetensors",
+    output:
+        generated="<results>/histfactory/{dataset}/{model}/generated.parquet",
+    log:
+        "<logs>/generate_background/{dataset}/{model}.log",
+    benchmark:
+        "<benchmarks>/generate_background/{dataset}/{model}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=240,
+        gpu=gpus_needed(config["device"]),
+    params:
+        label=config["surrogates"]["label"],
+        n_events=search("n_events"),
+        chunk_size=config["surrogates"]["chunk_size"],
+        device=config["device"],
+        seed=seed_for("generate_background"),
+        code=code_of("generate_background"),
+    script:
+        "../scripts/generate_background.py"
+
+
+rule train_selection:
+    input:
+        signal=signal_events,
+        generated="<results>/histfactory/{dataset}/{model}/generated.parquet",
+    output:
+        classifier="<results>/histfactory/{dataset}/{model}/selection.safetensors",
+        history="<results>/histfactory/{dataset}/{model}/selection_history.parquet",
+    log:
+        "<logs>/train_selection/{dataset}/{model}.log",
+    benchmark:
+        "<benchmarks>/train_selection/{dataset}/{model}.tsv"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=240,
+        gpu=gpus_needed(config["device"]),
+    params:
+        inputs=config["features"] + config["surrogates"]["context"],
+        label=search("signal")["label"],
+        splits=search("splits")["selection"],
+        settings=search("resmlp"),
+        device=config["device"],
+        seed=seed_for("train_selection"),
+        code=code_of("train_selection"),
+    script:
+        "../scripts/train_selection.py"
+
+
+rule train_reweighting:
+    input:
+        events="<results>/events/{dataset}/events.parquet",
+        generated="<results>/histfactory/{dataset}/{model}/generated.parquet",
+    output:
+        reweighter="<results>/histfactory/{dataset}/{model}/reweighting.safetensors",
+        calibration="<results>/histfactory/{dataset}/{model}/calibration.parquet",
+    log:
+        "<logs>/train_reweighting/{dataset}/{model}.log",
+    benchmark:
+        "<benchmarks>/train_reweighting/{dataset}/{model}.tsv"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=240,
+        gpu=gpus_needed(config["device"]),
+    params:
+        inputs=config["features"] + config["surrogates"]["context"],
+        label=config["surrogates"]["label"],
+        splits=search("splits")["reweighting"],
+        settings=search("reweighting"),
+        device=config["device"],
+        seed=seed_for("train_reweighting"),
+        code=code_of("train_reweighting"),
+    script:
+        "../scripts/train_reweighting.py"
+
+
+rule score_events:
+    input:
+        background="<results>/events/{dataset}/events.parquet",
+        signal=signal_events,
+        generated="<results>/histfactory/{dataset}/{model}/generated.parquet",
+        classifier="<results>/histfactory/{dataset}/{model}/selection.safetensors",
+        reweighter="<results>/histfactory/{dataset}/{model}/reweighting.safetensors",
+    output:
+        mc="<results>/histfactory/{dataset}/{model}/scored_mc.parquet",
+        surrogate="<results>/histfactory/{dataset}/{model}/scored_surrogate.parquet",
+    log:
+        "<logs>/score_events/{dataset}/{model}.log",
+    benchmark:
+        "<benchmarks>/score_events/{dataset}/{model}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=120,
+        gpu=gpus_needed(config["device"]),
+    params:
+        inputs=config["features"] + config["surrogates"]["context"],
+        labels=[config["surrogates"]["label"], search("signal")["label"]],
+        splits=[*config["splits"]],
+        device=config["device"],
+        code=code_of("score_events"),
+    script:
+        "../scripts/score_events.py"
+
+
+rule judge_reweighting:
+    input:
+        mc="<results>/histfactory/{dataset}/{model}/scored_mc.parquet",
+        surrogate="<results>/histfactory/{dataset}/{model}/scored_surrogate.parquet",
+        reweighter="<results>/histfactory/{dataset}/{model}/reweighting.safetensors",
+    output:
+        record="<results>/histfactory/{dataset}/{model}/reweighting.json",
+    log:
+        "<logs>/judge_reweighting/{dataset}/{model}.log",
+    benchmark:
+        "<benchmarks>/judge_reweighting/{dataset}/{model}.tsv"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        inputs=config["features"] + config["surrogates"]["context"],
+        splits=search("splits"),
+        settings=config["surrogates"]["c2st"]["trees"],
+        seed=seed_for("judge_reweighting"),
+        code=code_of("judge_reweighting"),
+    script:
+        "../scripts/judge_reweighting.py"
+
+
+rule fill_templates:
+    input:
+        mc="<results>/histfactory/{dataset}/{model}/scored_mc.parquet",
+        surrogate="<results>/histfactory/{dataset}/{model}/scored_surrogate.parquet",
+    output:
+        templates="<results>/histfactory/{dataset}/{model}/templates.parquet",
+        efficiencies="<results>/histfactory/{dataset}/{model}/efficiencies.json",
+    log:
+        "<logs>/fill_templates/{dataset}/{model}.log",
+    benchmark:
+        "<benchmarks>/fill_templates/{dataset}/{model}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        observables=studies.selected_observables(config),
+        cut=search("cut"),
+        splits=search("splits") | {"generated": ["template"]},
+        sizes=studies.generated_sizes(config),
+        code=code_of("fill_templates"),
+    script:
+        "../scripts/fill_templates.py"

@@ -1,0 +1,156 @@
+"""Fit templates: workspaces, scans, and pseudo-experiments with surrogates trained again.
+
+Needs:    <results>/histfactory/{dataset}/{model}/templates.parquet
+Produces: <results>/histfactory/{dataset}/{model}/{member}/templates.parquet,
+          <results>/histfactory/{dataset}/{model}/{observable}/...,
+          <results>/histfactory/summary.json
+"""
+
+
+rule train_member:
+    input:
+        events="<results>/events/{dataset}/events.parquet",
+        central="<results>/surrogates/{dataset}/{model}/model.safetensors",
+        classifier="<results>/histfactory/{dataset}/{model}/selection.safetensors",
+    output:
+        model="<results>/histfactory/{dataset}/{model}/{member}/model.safetensors",
+        history="<results>/histfactory/{dataset}/{model}/{member}/history.parquet",
+        templates="<results>/histfactory/{dataset}/{model}/{member}/templates.parquet",
+    log:
+        "<logs>/train_member/{dataset}/{model}/{member}.log",
+    benchmark:
+        "<benchmarks>/train_member/{dataset}/{model}/{member}.tsv"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=720,
+        gpu=gpus_needed(config["device"]),
+    params:
+        kind=lambda wildcards: wildcards.member.rstrip("0123456789"),
+        label=config["surrogates"]["label"],
+        mirror=lambda wildcards: studies.mirror_columns(config, wildcards.dataset),
+        splits=search("splits") | {"train": ["train"], "validation": ["validation"]},
+        settings=lambda wildcards: studies.member_settings(config, wildcards.model),
+        observables=studies.selected_observables(config),
+        cut=search("cut"),
+        checkpoints=lambda wildcards: f"{studies.results_folder(config)}/checkpoints/"
+        f"{wildcards.dataset}/{wildcards.model}{wildcards.member}",
+        device=config["device"],
+        seed=seed_for("train_member"),
+        code=code_of("train_member"),
+    script:
+        "../scripts/train_member.py"
+
+
+rule build_workspace:
+    input:
+        templates="<results>/histfactory/{dataset}/{model}/templates.parquet",
+        members=members("bootstrap"),
+    output:
+        background="<results>/histfactory/{dataset}/{model}/{observable}/{arm}/workspace_background.json",
+        injected="<results>/histfactory/{dataset}/{model}/{observable}/{arm}/workspace_injected.json",
+    log:
+        "<logs>/build_workspace/{dataset}/{model}/{observable}/{arm}.log",
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        arm=lambda wildcards: wildcards.arm,
+        observable=lambda wildcards: wildcards.observable,
+        settings=studies.fit_settings(config),
+        code=code_of("build_workspace"),
+    script:
+        "../scripts/build_workspace.py"
+
+
+rule fit_workspace:
+    input:
+        background="<results>/histfactory/{dataset}/{model}/{observable}/{arm}/workspace_background.json",
+        injected="<results>/histfactory/{dataset}/{model}/{observable}/{arm}/workspace_injected.json",
+    output:
+        result="<results>/histfactory/{dataset}/{model}/{observable}/{arm}/fit.json",
+        nuisances="<results>/histfactory/{dataset}/{model}/{observable}/{arm}/nuisances.parquet",
+    log:
+        "<logs>/fit_workspace/{dataset}/{model}/{observable}/{arm}.log",
+    benchmark:
+        "<benchmarks>/fit_workspace/{dataset}/{model}/{observable}/{arm}.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=20,
+    params:
+        binning=lookup(within=config, dpath="histfactory/observables/{observable}"),
+        code=code_of("fit_workspace"),
+    script:
+        "../scripts/fit_workspace.py"
+
+
+rule scan_fits:
+    input:
+        templates="<results>/histfactory/{dataset}/{model}/templates.parquet",
+        members=members("bootstrap"),
+    output:
+        scans="<results>/histfactory/{dataset}/{model}/{observable}/scans.parquet",
+        timing="<results>/histfactory/{dataset}/{model}/{observable}/timing.json",
+    log:
+        "<logs>/scan_fits/{dataset}/{model}/{observable}.log",
+    benchmark:
+        "<benchmarks>/scan_fits/{dataset}/{model}/{observable}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        observable=lambda wildcards: wildcards.observable,
+        settings=studies.fit_settings(config),
+        code=code_of("scan_fits"),
+    script:
+        "../scripts/scan_fits.py"
+
+
+rule run_toys:
+    input:
+        templates="<results>/histfactory/{dataset}/{model}/templates.parquet",
+        bootstraps=members("bootstrap"),
+        replicas=members("replica"),
+    output:
+        toys="<results>/histfactory/{dataset}/{model}/{observable}/toys.parquet",
+        pulls="<results>/histfactory/{dataset}/{model}/{observable}/toy_pulls.parquet",
+    log:
+        "<logs>/run_toys/{dataset}/{model}/{observable}.log",
+    benchmark:
+        "<benchmarks>/run_toys/{dataset}/{model}/{observable}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        observable=lambda wildcards: wildcards.observable,
+        settings=studies.fit_settings(config),
+        seed=seed_for("run_toys"),
+        code=code_of("run_toys"),
+    script:
+        "../scripts/run_toys.py"
+
+
+rule summarise_histfactory:
+    input:
+        efficiencies=search_result("efficiencies.json"),
+        reweighting=search_result("reweighting.json"),
+        scans=search_result("{observable}/scans.parquet"),
+        toys=search_result("{observable}/toys.parquet"),
+        timing=search_result("{observable}/timing.json"),
+    output:
+        summary="<results>/histfactory/summary.json",
+    log:
+        "<logs>/summarise_histfactory/all.log",
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        settings=studies.fit_settings(config),
+        code=code_of("summarise_histfactory"),
+    script:
+        "../scripts/summarise_histfactory.py"
