@@ -21,7 +21,7 @@ wildcard_constraints:
     scan="[a-z0-9]+",
     member="(bootstrap|replica)[0-9]+",
     observable="[a-z0-9]+",
-    arm="|".join(ARMS),
+    arm="|".join(studies.ARMS),
 
 
 include: "rules/events.smk"
@@ -37,6 +37,7 @@ rule all:
     default_target: True
     input:
         "<results>/report.html",
+        studies.search_fits(config),
 
 
 rule surrogates:
@@ -47,6 +48,7 @@ rule surrogates:
 rule histfactory:
     input:
         "<results>/histfactory/summary.json",
+        studies.search_fits(config),
 
 
 rule scan_surrogates:

@@ -145,7 +145,7 @@ def measure_limits() -> list[Quantity]:
     model, data = read_workspace(document)
     upper_limits(model, data)
     ours, seconds = timed(lambda: flat(upper_limits(model, data)), REPEATS)
-    rows = [_row("limit_seconds", seconds, unit="s")]
+    rows = [_seconds("limit_seconds", seconds)]
     bracket = (0.7 * ours.min(), 1.3 * ours.max())
     for optimizer in OPTIMIZERS:
         pyhf.set_backend("numpy", optimizer)
@@ -170,7 +170,7 @@ def measure_scan() -> list[Quantity]:
     """Time a luminosity scan with several systematics."""
     limits, seconds = timed(scan, 5)
     source = f"{limits.observed.size} models with six limits each, this machine, one thread"
-    return [_row("scan_seconds", seconds, source, unit="s")]
+    return [_seconds("scan_seconds", seconds, source)]
 
 
 def measure_toys() -> list[Quantity]:
@@ -184,7 +184,7 @@ def measure_toys() -> list[Quantity]:
     source = f"pyhf {pyhf.__version__}, numpy, scipy: {N_PYHF_TOYS} fits in a loop, per fit"
     per_fit, their_per_fit = seconds / N_TOYS, their_seconds / N_PYHF_TOYS
     return [
-        _row("toys_seconds", seconds, f"{N_TOYS} fits, this machine, one thread", unit="s"),
+        _seconds("toys_seconds", seconds, f"{N_TOYS} fits, this machine, one thread"),
         _ratio("toys.pyhf_ratio", their_per_fit, per_fit, source),
         Quantity(
             "histfactory.toys.pyhf_difference",
@@ -196,21 +196,15 @@ def measure_toys() -> list[Quantity]:
     ]
 
 
-def _row(
-    what: str,
-    seconds: NDArray,
-    source: str = "this machine, one thread",
-    *,
-    unit: str,
-) -> Quantity:
+def _seconds(what: str, seconds: NDArray, source: str = "this machine, one thread") -> Quantity:
     """Return a row with the median of some timings; its error is 1.25 times that of the mean."""
     return Quantity(
         quantity=f"histfactory.{what}",
         value=float(np.median(seconds)),
-        uncertainty=1.25 * float(seconds.std(ddof=1)) / np.sqrt(len(seconds)),
+        uncertainty=1.25 * float(seconds.std(ddof=1) / np.sqrt(len(seconds))),
         reference_source=source,
         n=len(seconds),
-        unit=unit,
+        unit="s",
     )
 
 

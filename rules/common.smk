@@ -53,32 +53,6 @@ def download_setting(key):
     return lambda wildcards: studies.download_of(config, wildcards.file)[key]
 
 
-# Background templates that searches compare.
-ARMS = ["mc", "surrogate", "reweighted", "surrogatenuisance", "reweightednuisance"]
-
-
-def search(key):
-    """Return a setting of the search."""
-    return config["histfactory"][key]
-
-
-def signal_events(wildcards):
-    """Return the events that the search takes its signal from."""
-    return f"<results>/events/{search('signal')['dataset']}/events.parquet"
-
-
-def members(kind):
-    """Return the templates of all surrogates that were trained again."""
-    pattern = "<results>/histfactory/{{dataset}}/{{model}}/{member}/templates.parquet"
-    return expand(pattern, member=studies.ensemble_members(config, kind))
-
-
-def search_result(path):
-    """Return a result of the search, where it varies that of the first observable."""
-    folder = f"<results>/histfactory/{search('dataset')}/{search('model')}"
-    return f"{folder}/{path.format(observable=search('select')[0])}"
-
-
 # Figures of the report by analysis, in the order in which they appear.
 FIGURES = {
     "surrogates": (

@@ -23,7 +23,7 @@ rule generate_background:
         gpu=gpus_needed(config["device"]),
     params:
         label=config["surrogates"]["label"],
-        n_events=search("n_events"),
+        n_events=config["histfactory"]["n_events"],
         chunk_size=config["surrogates"]["chunk_size"],
         device=config["device"],
         seed=seed_for("generate_background"),
@@ -34,7 +34,7 @@ rule generate_background:
 
 rule train_selection:
     input:
-        signal=signal_events,
+        signal=f"<results>/events/{config['histfactory']['signal']['dataset']}/events.parquet",
         generated="<results>/histfactory/{dataset}/{model}/generated.parquet",
     output:
         classifier="<results>/histfactory/{dataset}/{model}/selection.safetensors",
@@ -50,9 +50,9 @@ rule train_selection:
         gpu=gpus_needed(config["device"]),
     params:
         inputs=config["features"] + config["surrogates"]["context"],
-        label=search("signal")["label"],
-        splits=search("splits")["selection"],
-        settings=search("resmlp"),
+        label=config["histfactory"]["signal"]["label"],
+        splits=config["histfactory"]["splits"]["selection"],
+        settings=config["histfactory"]["resmlp"],
         device=config["device"],
         seed=seed_for("train_selection"),
         code=code_of("train_selection"),
@@ -79,8 +79,8 @@ rule train_reweighting:
     params:
         inputs=config["features"] + config["surrogates"]["context"],
         label=config["surrogates"]["label"],
-        splits=search("splits")["reweighting"],
-        settings=search("reweighting"),
+        splits=config["histfactory"]["splits"]["reweighting"],
+        settings=config["histfactory"]["reweighting"],
         device=config["device"],
         seed=seed_for("train_reweighting"),
         code=code_of("train_reweighting"),
@@ -91,7 +91,7 @@ rule train_reweighting:
 rule score_events:
     input:
         background="<results>/events/{dataset}/events.parquet",
-        signal=signal_events,
+        signal=f"<results>/events/{config['histfactory']['signal']['dataset']}/events.parquet",
         generated="<results>/histfactory/{dataset}/{model}/generated.parquet",
         classifier="<results>/histfactory/{dataset}/{model}/selection.safetensors",
         reweighter="<results>/histfactory/{dataset}/{model}/reweighting.safetensors",
@@ -109,7 +109,7 @@ rule score_events:
         gpu=gpus_needed(config["device"]),
     params:
         inputs=config["features"] + config["surrogates"]["context"],
-        labels=[config["surrogates"]["label"], search("signal")["label"]],
+        labels=[config["surrogates"]["label"], config["histfactory"]["signal"]["label"]],
         splits=[*config["splits"]],
         device=config["device"],
         code=code_of("score_events"),
@@ -134,7 +134,7 @@ rule judge_reweighting:
         runtime=60,
     params:
         inputs=config["features"] + config["surrogates"]["context"],
-        splits=search("splits"),
+        splits=config["histfactory"]["splits"],
         settings=config["surrogates"]["c2st"]["trees"],
         seed=seed_for("judge_reweighting"),
         code=code_of("judge_reweighting"),
@@ -159,8 +159,8 @@ rule fill_templates:
         runtime=60,
     params:
         observables=studies.selected_observables(config),
-        cut=search("cut"),
-        splits=search("splits") | {"generated": ["template"]},
+        cut=config["histfactory"]["cut"],
+        splits=config["histfactory"]["splits"] | {"generated": ["template"]},
         sizes=studies.generated_sizes(config),
         code=code_of("fill_templates"),
     script:

@@ -7,8 +7,10 @@ Produces: <results>/histfactory/{dataset}/figures/*.{png,pdf}
 
 rule plot_selection:
     input:
-        mc=f"<results>/histfactory/{{dataset}}/{search('model')}/scored_mc.parquet",
-        surrogate=f"<results>/histfactory/{{dataset}}/{search('model')}/scored_surrogate.parquet",
+        mc="<results>/histfactory/{dataset}/%s/scored_mc.parquet"
+        % config["histfactory"]["model"],
+        surrogate="<results>/histfactory/{dataset}/%s/scored_surrogate.parquet"
+        % config["histfactory"]["model"],
         style=project_file("config/matplotlibrc"),
     output:
         roc=figure_files("histfactory", "selection_roc"),
@@ -24,9 +26,9 @@ rule plot_selection:
         runtime=10,
     params:
         features=config["features"],
-        splits=search("splits")["data"],
-        cut=search("cut"),
-        n_bins=search("figures")["n_bins"],
+        splits=config["histfactory"]["splits"]["data"],
+        cut=config["histfactory"]["cut"],
+        n_bins=config["histfactory"]["figures"]["n_bins"],
         code=code_of("plot_selection"),
     script:
         "../scripts/plot_selection.py"
@@ -34,17 +36,18 @@ rule plot_selection:
 
 rule plot_fits:
     input:
-        templates=f"<results>/histfactory/{{dataset}}/{search('model')}/templates.parquet",
+        templates="<results>/histfactory/{dataset}/%s/templates.parquet"
+        % config["histfactory"]["model"],
         records=expand(
             "<results>/histfactory/{{dataset}}/{model}/{observable}/{arm}/fit.json",
-            model=search("model"),
-            observable=search("select"),
+            model=config["histfactory"]["model"],
+            observable=config["histfactory"]["select"],
             arm=["mc", "reweightednuisance"],
         ),
         tables=expand(
             "<results>/histfactory/{{dataset}}/{model}/{observable}/{arm}/nuisances.parquet",
-            model=search("model"),
-            observable=search("select"),
+            model=config["histfactory"]["model"],
+            observable=config["histfactory"]["select"],
             arm="reweightednuisance",
         ),
         style=project_file("config/matplotlibrc"),
@@ -61,12 +64,12 @@ rule plot_fits:
         mem_mb=1000,
         runtime=10,
     params:
-        observables={name: search("observables")[name] for name in search("select")},
+        observables=studies.selected_observables(config),
         arms=["mc", "reweightednuisance"],
         compared=["mc", "surrogate", "reweighted"],
-        crosssection_fb=search("crosssection_fb"),
-        signal_fraction=search("signal_fraction"),
-        luminosity_fb=search("luminosity_fb"),
+        crosssection_fb=config["histfactory"]["crosssection_fb"],
+        signal_fraction=config["histfactory"]["signal_fraction"],
+        luminosity_fb=config["histfactory"]["luminosity_fb"],
         n_nuisances=15,
         code=code_of("plot_fits"),
     script:
@@ -77,8 +80,8 @@ rule plot_scans:
     input:
         tables=expand(
             "<results>/histfactory/{{dataset}}/{model}/{observable}/scans.parquet",
-            model=search("model"),
-            observable=search("select"),
+            model=config["histfactory"]["model"],
+            observable=config["histfactory"]["select"],
         ),
         style=project_file("config/matplotlibrc"),
     output:
@@ -97,11 +100,11 @@ rule plot_scans:
         mem_mb=1000,
         runtime=10,
     params:
-        observables={name: search("observables")[name] for name in search("select")},
-        arms=ARMS,
+        observables=studies.selected_observables(config),
+        arms=studies.ARMS,
         compared=["mc", "surrogate", "reweighted"],
-        systematic=search("systematic"),
-        systematics=search("systematics"),
+        systematic=config["histfactory"]["systematic"],
+        systematics=config["histfactory"]["systematics"],
         code=code_of("plot_scans"),
     script:
         "../scripts/plot_scans.py"
@@ -111,13 +114,13 @@ rule plot_toys:
     input:
         results=expand(
             "<results>/histfactory/{{dataset}}/{model}/{observable}/toys.parquet",
-            model=search("model"),
-            observable=search("select"),
+            model=config["histfactory"]["model"],
+            observable=config["histfactory"]["select"],
         ),
         pulls=expand(
             "<results>/histfactory/{{dataset}}/{model}/{observable}/toy_pulls.parquet",
-            model=search("model"),
-            observable=search("select"),
+            model=config["histfactory"]["model"],
+            observable=config["histfactory"]["select"],
         ),
         style=project_file("config/matplotlibrc"),
     output:
@@ -131,8 +134,8 @@ rule plot_toys:
         mem_mb=1000,
         runtime=10,
     params:
-        observables={name: search("observables")[name] for name in search("select")},
-        arms=ARMS,
+        observables=studies.selected_observables(config),
+        arms=studies.ARMS,
         code=code_of("plot_toys"),
     script:
         "../scripts/plot_toys.py"
@@ -140,9 +143,12 @@ rule plot_toys:
 
 rule plot_reweighting:
     input:
-        record=f"<results>/histfactory/{{dataset}}/{search('model')}/reweighting.json",
-        calibration=f"<results>/histfactory/{{dataset}}/{search('model')}/calibration.parquet",
-        surrogate=f"<results>/histfactory/{{dataset}}/{search('model')}/scored_surrogate.parquet",
+        record="<results>/histfactory/{dataset}/%s/reweighting.json"
+        % config["histfactory"]["model"],
+        calibration="<results>/histfactory/{dataset}/%s/calibration.parquet"
+        % config["histfactory"]["model"],
+        surrogate="<results>/histfactory/{dataset}/%s/scored_surrogate.parquet"
+        % config["histfactory"]["model"],
         style=project_file("config/matplotlibrc"),
     output:
         reweighting=figure_files("histfactory", "reweighting"),

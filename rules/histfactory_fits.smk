@@ -29,10 +29,11 @@ rule train_member:
         kind=lambda wildcards: wildcards.member.rstrip("0123456789"),
         label=config["surrogates"]["label"],
         mirror=lambda wildcards: studies.mirror_columns(config, wildcards.dataset),
-        splits=search("splits") | {"train": ["train"], "validation": ["validation"]},
+        splits=config["histfactory"]["splits"]
+        | {"train": ["train"], "validation": ["validation"]},
         settings=lambda wildcards: studies.member_settings(config, wildcards.model),
         observables=studies.selected_observables(config),
-        cut=search("cut"),
+        cut=config["histfactory"]["cut"],
         checkpoints=lambda wildcards: f"{studies.results_folder(config)}/checkpoints/"
         f"{wildcards.dataset}/{wildcards.model}{wildcards.member}",
         device=config["device"],
@@ -45,7 +46,7 @@ rule train_member:
 rule build_workspace:
     input:
         templates="<results>/histfactory/{dataset}/{model}/templates.parquet",
-        members=members("bootstrap"),
+        members=studies.member_templates(config, "bootstrap"),
     output:
         background="<results>/histfactory/{dataset}/{model}/{observable}/{arm}/workspace_background.json",
         injected="<results>/histfactory/{dataset}/{model}/{observable}/{arm}/workspace_injected.json",
@@ -89,7 +90,7 @@ rule fit_workspace:
 rule scan_fits:
     input:
         templates="<results>/histfactory/{dataset}/{model}/templates.parquet",
-        members=members("bootstrap"),
+        members=studies.member_templates(config, "bootstrap"),
     output:
         scans="<results>/histfactory/{dataset}/{model}/{observable}/scans.parquet",
         timing="<results>/histfactory/{dataset}/{model}/{observable}/timing.json",
@@ -112,8 +113,8 @@ rule scan_fits:
 rule run_toys:
     input:
         templates="<results>/histfactory/{dataset}/{model}/templates.parquet",
-        bootstraps=members("bootstrap"),
-        replicas=members("replica"),
+        bootstraps=studies.member_templates(config, "bootstrap"),
+        replicas=studies.member_templates(config, "replica"),
     output:
         toys="<results>/histfactory/{dataset}/{model}/{observable}/toys.parquet",
         pulls="<results>/histfactory/{dataset}/{model}/{observable}/toy_pulls.parquet",
@@ -136,11 +137,11 @@ rule run_toys:
 
 rule summarise_histfactory:
     input:
-        efficiencies=search_result("efficiencies.json"),
-        reweighting=search_result("reweighting.json"),
-        scans=search_result("{observable}/scans.parquet"),
-        toys=search_result("{observable}/toys.parquet"),
-        timing=search_result("{observable}/timing.json"),
+        efficiencies=studies.search_result(config, "efficiencies.json"),
+        reweighting=studies.search_result(config, "reweighting.json"),
+        scans=studies.search_result(config, "{observable}/scans.parquet"),
+        toys=studies.search_result(config, "{observable}/toys.parquet"),
+        timing=studies.search_result(config, "{observable}/timing.json"),
     output:
         summary="<results>/histfactory/summary.json",
     log:

@@ -27,7 +27,7 @@ def main(
     density = load(model, device=on)
     names, context = list(density.settings.context), None
     if names:
-        context = torch.from_numpy(
+        context = torch.tensor(
             io.read_events(events, features=names, label=label, splits=["train"])
         )
     with io.TableWriter(generated, metadata={"source": f"drawn from {model.name}"}) as writer:

@@ -7,6 +7,7 @@ from bumpflow import io
 from bumpflow.device import choose_device
 from bumpflow.ensemble import train_member
 from bumpflow.flows.density import load, store
+from bumpflow.selection import Kind
 from bumpflow.workflow import run_rule
 
 
@@ -18,7 +19,7 @@ def main(
     model: Path,
     history: Path,
     templates: Path,
-    kind: str,
+    kind: Kind,
     label: int,
     mirror: list[str],
     splits: dict[str, list[str]],
@@ -30,8 +31,7 @@ def main(
     seed: int,
 ) -> None:
     """Write the ``model``, its ``history``, and its ``templates`` with and without weights."""
-    on = choose_device(device)
-    surrogate = load(central, device=on)
+    surrogate = load(central, device=(on := choose_device(device)))
     columns = [*surrogate.settings.features, *surrogate.settings.context]
     member = train_member(
         kind,

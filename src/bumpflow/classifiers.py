@@ -143,7 +143,7 @@ class NetworkClassifier(NamedTuple):
         self.network.eval()
         parts = []
         with torch.no_grad():
-            for chunk in torch.tensor(x, dtype=torch.float32).split(CHUNK):
+            for chunk in torch.from_numpy(np.array(x, dtype=np.float32)).split(CHUNK):
                 parts.append(self.network(chunk.to(self.device)).double().cpu())
         return torch.cat(parts).numpy()
 

@@ -18,6 +18,8 @@ RESULTS = Path("results")
 DOWNLOADS = RESULTS / "downloads"
 READING_OPTIONS = ("header", "label", "columns", "nonnegative")
 SCORE = "score"  # the column that the search adds
+ARMS = ("mc", "surrogate", "reweighted", "surrogatenuisance", "reweightednuisance")
+"""Background templates that a search compares, with and without the training's nuisance."""
 FIT_SETTINGS = (
     "crosssection_fb",
     "luminosity_fb",
@@ -171,9 +173,25 @@ def fit_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     return {key: config["histfactory"][key] for key in FIT_SETTINGS}
 
 
-def ensemble_members(config: Mapping[str, Any], kind: str) -> list[str]:
-    """Return the names of the surrogates that a search trains again, ``kind`` and a number."""
-    return [f"{kind}{number}" for number in range(config["histfactory"]["ensemble"][f"{kind}s"])]
+def member_templates(config: Mapping[str, Any], kind: str) -> list[str]:
+    """Return the templates of all surrogates of a kind that a search trains again."""
+    folder = "<results>/histfactory/{dataset}/{model}"
+    numbers = range(config["histfactory"]["ensemble"][f"{kind}s"])
+    return [f"{folder}/{kind}{number}/templates.parquet" for number in numbers]
+
+
+def search_fits(config: Mapping[str, Any]) -> list[str]:
+    """Return the fits of a search's workspaces, of every background template and observable."""
+    observables = config["histfactory"]["select"]
+    paths = (f"{observable}/{arm}/fit.json" for observable in observables for arm in ARMS)
+    return [search_result(config, path) for path in paths]
+
+
+def search_result(config: Mapping[str, Any], path: str) -> str:
+    """Return a result of the search; ``{observable}`` in it stands for the first observable."""
+    search = config["histfactory"]
+    folder = f"<results>/histfactory/{search['dataset']}/{search['model']}"
+    return f"{folder}/{path.replace('{observable}', search['select'][0])}"
 
 
 def member_settings(config: Mapping[str, Any], model: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bumpflow.stats.asymptotics import upper_limits
 from bumpflow.stats.measure import Counts, measure
-from bumpflow.stats.model import BinnedModel, check_template, observe
+from bumpflow.stats.model import BinnedModel, check_template, observe, stack
 from bumpflow.stats.templates import LARGEST, bin_edges, count_sample, training_variations
 from bumpflow.stats.workspace import build_workspace
 
@@ -315,63 +315,68 @@ def scan(
         "normalisation": settings["normalisation"],
         "max_variations": settings["ensemble"]["max_variations"],
     }
+    most = int(generated.max())
     tables = []
     start = time.perf_counter()
     for arm in ARMS:
         parts = collect(templates, members, arm, observable, **options)
-        found = _measure_grid(parts, luminosities, settings)
-        tables.append(found.assign(scan="luminosity", arm=arm, n_generated=int(generated.max())))
+        found = measure_grid({most: parts}, luminosities, settings)
+        tables.append(found.assign(scan="luminosity", arm=arm))
     seconds = {"luminosity_scan": time.perf_counter() - start}
     for arm in ARMS:
-        for size in generated:
-            chosen = options | {"n_generated": int(size)}
-            found = _try_to_measure(
-                templates, members, arm, observable, reference, settings, chosen
-            )
-            tables.append(found.assign(scan="generated", arm=arm, n_generated=int(size)))
+        usable, refused = {}, {}
+        for size in map(int, generated):
+            chosen = options | {"n_generated": size}
+            try:
+                usable[size] = collect(templates, members, arm, observable, **chosen)
+            except ValueError as error:
+                refused[size] = f"failed: {error}"
+        found = measure_grid(usable, reference, settings)
+        lost = _grid(refused, reference, settings)
+        lost["status"] = lost["n_generated"].map(refused)
+        tables.append(pd.concat([found, lost]).assign(scan="generated", arm=arm))
     seconds["limit"] = _time_a_limit(parts, reference, settings)
     return pd.concat(tables, ignore_index=True), seconds
 
 
-def _measure_grid(
-    parts: Ingredients, luminosities: NDArray, settings: Mapping[str, Any]
+def measure_grid(
+    parts: Mapping[int, Ingredients], luminosities: NDArray, settings: Mapping[str, Any]
 ) -> pd.DataFrame:
-    """Return one row for each luminosity and systematic."""
+    """Measure with every template, at every luminosity and systematic, all at once.
+
+    Args:
+        parts: What the likelihood is made of, by the number of generated events.
+        luminosities: Integrated luminosities [1/fb], shape ``(n,)``.
+        settings: The configuration block ``histfactory``.
+
+    Returns:
+        Columns ``n_generated``, ``luminosity_fb``, ``systematic`` and those of :func:`measure`.
+    """
     yields = yields_of(settings)
-    systematics = np.array(settings["systematics"])
-    luminosity = np.repeat(luminosities, len(systematics))
-    systematic = np.tile(systematics, len(luminosities))
-    model = build_model(parts, yields, luminosity_fb=luminosity, systematic=systematic)
-    data = [
-        Counts(*asimov_counts(parts, yields, luminosity_fb=luminosity, mu=mu)) for mu in (1.0, 0.0)
-    ]
-    found = measure(model, *data, confidence=settings["confidence"])
-    return found.assign(luminosity_fb=luminosity, systematic=systematic)
+    grid = _grid(parts, luminosities, settings)
+    models: list[BinnedModel] = []
+    data: dict[float, list[tuple[NDArray, NDArray]]] = {0.0: [], 1.0: []}
+    for size, one in parts.items():
+        rows = grid[grid["n_generated"] == size]
+        luminosity = rows["luminosity_fb"].to_numpy()
+        systematic = rows["systematic"].to_numpy()
+        models.append(build_model(one, yields, luminosity_fb=luminosity, systematic=systematic))
+        for mu, found in data.items():
+            found.append(asimov_counts(one, yields, luminosity_fb=luminosity, mu=mu))
+    counts = {
+        mu: Counts(*map(np.concatenate, zip(*found, strict=True))) for mu, found in data.items()
+    }
+    measured = measure(stack(models), counts[1.0], counts[0.0], confidence=settings["confidence"])
+    return pd.concat([grid, measured], axis=1)
 
 
-def _try_to_measure(
-    templates: pd.DataFrame,
-    members: Sequence[pd.DataFrame],
-    arm: str,
-    observable: str,
-    luminosities: NDArray,
-    settings: Mapping[str, Any],
-    options: Mapping[str, Any],
+def _grid(
+    sizes: Iterable[int], luminosities: NDArray, settings: Mapping[str, Any]
 ) -> pd.DataFrame:
-    """Measure with a smaller template; one that is refused leaves its reason as the status."""
-    try:
-        parts = collect(templates, members, arm, observable, **options)
-    except ValueError as error:
-        systematics = settings["systematics"]
-        luminosity = np.repeat(luminosities, len(systematics))
-        return pd.DataFrame(
-            {
-                "luminosity_fb": luminosity,
-                "systematic": np.tile(systematics, len(luminosities)),
-                "status": f"failed: {error}",
-            }
-        )
-    return _measure_grid(parts, luminosities, settings)
+    """Return all combinations of sizes, luminosities and systematics, one per row."""
+    axes = [list(sizes), luminosities, settings["systematics"]]
+    names = ["n_generated", "luminosity_fb", "systematic"]
+    return pd.MultiIndex.from_product(axes, names=names).to_frame(index=False)
 
 
 def _time_a_limit(parts: Ingredients, luminosity: NDArray, settings: Mapping[str, Any]) -> float:

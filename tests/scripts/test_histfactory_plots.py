@@ -219,7 +219,7 @@ def test_scans_are_drawn(tmp_path, files):
         arms=list(ARMS),
         compared=THREE,
         systematic=0.1,
-        systematics=[0.1, 0.2],
+        systematics=[0.2],
     )
     assert_drawn(pages)
 

@@ -78,13 +78,13 @@ def test_luminosity_and_cross_section_make_events():
     assert np.allclose(model.background, np.outer([1000, 10_000], BACKGROUND))
     assert np.allclose(model.signal, np.outer([50, 500], SIGNAL))
     total = model.background[1] + model.signal[1]
-    variance = model.background[1] ** 2 / (1e4 * BACKGROUND) + model.signal[1] ** 2 / (3e3 * SIGNAL)
+    variance = model.background[1] ** 2 / (1e4 * BACKGROUND) + model.signal[1] ** 2 / (
+        3e3 * SIGNAL
+    )
     assert np.allclose(model.stat, np.sqrt(variance) / total)
     counts, variances = asimov_counts(parts, YIELDS, luminosity_fb=np.array([10.0]), mu=2.0)
     assert np.allclose(counts, 10_000 * BACKGROUND + 2 * 500 * SIGNAL)
-    assert np.allclose(
-        variances, (1e4) ** 2 * BACKGROUND / 4000 + (2 * 500) ** 2 * SIGNAL / 3000
-    )
+    assert np.allclose(variances, (1e4) ** 2 * BACKGROUND / 4000 + (2 * 500) ** 2 * SIGNAL / 3000)
 
 
 def test_data_never_come_from_the_template():
@@ -129,9 +129,7 @@ def test_empty_bin_is_refused_with_its_number():
 def test_workspace_is_the_same_likelihood():
     parts = collect(tables(), members(), "surrogatenuisance", "mass", **OPTIONS)
     model, data = read_workspace(build_workspaces(parts, SETTINGS, mu=1.0))
-    direct = build_model(
-        parts, YIELDS, luminosity_fb=np.array([10.0]), systematic=np.array([0.1])
-    )
+    direct = build_model(parts, YIELDS, luminosity_fb=np.array([10.0]), systematic=np.array([0.1]))
     for name in ("signal", "background", "shape", "stat", "variations"):
         assert np.allclose(getattr(model, name), getattr(direct, name)), name
     assert np.allclose(data.counts, 10_000 * BACKGROUND + 500 * SIGNAL)

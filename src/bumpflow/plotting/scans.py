@@ -159,6 +159,7 @@ def draw_limits(
         rows: Fits of each arm, from :func:`pick_arm`, Monte Carlo under ``"mc"``.
         styles: How each arm is drawn.
     """
+    ax.set(xscale="log", yscale="log")  # first, as axes without a finite point cannot change
     reference = rows["mc"]
     x = reference.index.to_numpy(float)
     for reach, color in BANDS:
@@ -167,7 +168,6 @@ def draw_limits(
     ax.plot(x, reference["limit_0"], color="#6b7080", linestyle="--", linewidth=1)
     limits = {arm: one["limit_observed"].to_numpy() for arm, one in rows.items()}
     draw_lines(ax, values=limits, x=x, styles=styles)
-    ax.set_yscale("log")
 
 
 def draw_strength_page(
@@ -243,12 +243,12 @@ def draw_significance_page(
         values = {arm: one["z0"].to_numpy() for arm, one in rows.items()}
         x = rows[next(iter(rows))].index.to_numpy(float)
         draw_lines(ax, values=values, x=x, styles=styles)
-        for z in range(1, 1 + min(5, int(ax.get_ylim()[1]))):
+        top = max(1.1, ax.get_ylim()[1])
+        for z in range(1, 1 + min(5, int(top))):
             ax.axhline(z, color="#8b90a0", linewidth=0.7, linestyle=":", zorder=0)
+        ax.set_ylim(-0.02 * top, top)
         if scan == "luminosity":
             ax.set_ylabel(r"significance $z_0$ [$\sigma$]")
-    for ax in axes.values():
-        ax.set_ylim(bottom=-0.02 * ax.get_ylim()[1])
     _add_legend(figure, _arm_handles(styles))
 
 

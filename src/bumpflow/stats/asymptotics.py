@@ -13,13 +13,15 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import elementwise
 from scipy.stats import norm
 
-from bumpflow.stats.fit import CONVERGED, Fit, fit
+from bumpflow.stats.fit import CONVERGED, Fit, fit, profile_slope
 from bumpflow.stats.model import BinnedModel, Observations
 
 BANDS = np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
 """Fluctuations of the background whose limits are the expected band [standard deviations]."""
 LIMIT_TOLERANCE = 1e-4
 """Relative precision of limits."""
+MAX_WIDENINGS = 100
+"""Brackets double at each, so that no limit is out of reach."""
 NO_LIMIT = "failed: no crossing found"
 
 
@@ -80,9 +82,29 @@ def _prepare(model: BinnedModel, data: Observations) -> _Tested:
     Deviances refer to the free fit, or to no signal where that is negative, as for
     :math:`\tilde q_\mu`.
     """
-    free, null = fit(model, data), fit(model, data, mu=0.0)
-    reference = np.where(free.mu < 0, null.half_deviance, free.half_deviance)
-    return _Tested(model, data, free, reference, model.asimov(null.at))
+    free, null = _fit_positive(model, data)
+    return _Tested(model, data, free, free.half_deviance, model.asimov(null.at))
+
+
+def _fit_positive(model: BinnedModel, data: Observations) -> tuple[Fit, Fit]:
+    """Return the fits with a signal strength of 0 or more and of 0.
+
+    Where the profile rises from 0 on, both are the same. No other fit is tried there: its minimum
+    may lie where a bin expects less than nothing.
+    """
+    null = fit(model, data, mu=0.0)
+    rows = np.flatnonzero(null.good)
+    slope = profile_slope(
+        model[rows], data.rows(rows), type(null.at)(*(part[rows] for part in null.at))
+    )
+    rows = rows[slope < 0]
+    free = Fit(type(null.at)(*(part.copy() for part in null.at)), *(x.copy() for x in null[1:]))
+    if len(rows) == 0:
+        return free, null
+    found = fit(model[rows], data.rows(rows))
+    for whole, part in zip((*free.at, *free[1:]), (*found.at, *found[1:]), strict=True):
+        whole[rows] = part
+    return free, null
 
 
 def discover(model: BinnedModel, data: Observations) -> Discovery:
@@ -95,7 +117,7 @@ def discover(model: BinnedModel, data: Observations) -> Discovery:
     References:
         https://arxiv.org/abs/1007.1727, equations 12 and 53
     """
-    free, null = fit(model, data), fit(model, data, mu=0.0)
+    free, null = _fit_positive(model, data)
     q = np.maximum(2 * (null.half_deviance - free.half_deviance), 0.0)
     z = np.where(free.mu > 0, np.sqrt(q), 0.0)
     good = free.good & null.good
@@ -214,7 +236,9 @@ def _find_roots(function: Callable[..., NDArray], guess: NDArray, *indices: NDAr
     """
     arguments = tuple(part.astype(float) for part in indices)
     low, high = 0.7 * guess, 1.3 * guess
-    bracket = elementwise.bracket_root(function, low, high, xmin=0.0 * guess, args=arguments)
+    bracket = elementwise.bracket_root(
+        function, low, high, xmin=0.0 * guess, args=arguments, maxiter=MAX_WIDENINGS
+    )
     precision = {"xrtol": LIMIT_TOLERANCE, "xatol": 0.0, "frtol": 0.0, "fatol": 0.0}
     found = elementwise.find_root(function, bracket.bracket, args=arguments, tolerances=precision)
     return np.where(bracket.success & found.success, found.x, np.nan)

@@ -60,6 +60,17 @@ class Fit(NamedTuple):
         return [CONVERGED if good else STUCK for good in self.good]
 
 
+def profile_slope(model: BinnedModel, data: Observations, at: Parameters) -> NDArray:
+    """Return the slope of the profiled -ln L in the signal strength, shape ``(n_models,)``.
+
+    Args:
+        model: Models.
+        data: A data set for each.
+        at: Nuisances that minimise -ln L at their signal strength: a fit's with that held.
+    """
+    return np.sum((1 - data.counts / model.expected(at)) * at.stat * model.signal, axis=1)
+
+
 class Fixed(NamedTuple):
     """Which parameters stay where they are; shapes broadcast to those of the parameters."""
 
@@ -149,7 +160,7 @@ def _fit_rows(
         here = Parameters(*(part[active] for part in at))
         step = _newton_step(some, seen, here, Parameters(*(part[active] for part in held)))
         moved, lower, improved = _line_search(some, seen, here, step, value[active])
-        done = np.abs(step.slope) < 2 * TOLERANCE
+        done = step.convex & (np.abs(step.slope) < 2 * TOLERANCE)
         stuck = ~improved & ~done
         for whole, part in zip(at, moved, strict=True):
             whole[active] = part
@@ -163,11 +174,19 @@ def _fit_rows(
 
 
 class _Step(NamedTuple):
-    """A Newton step, the slope of -ln L along it, and the uncertainty of the signal strength."""
+    """A Newton step.
+
+    Attributes:
+        move: Changes of the parameters.
+        slope: Slope of -ln L along it.
+        uncertainty: Standard deviation of the signal strength.
+        convex: Whether -ln L itself curves upwards there, as it does around a minimum.
+    """
 
     move: Parameters
     slope: NDArray
     uncertainty: NDArray
+    convex: NDArray
 
 
 def _newton_step(
@@ -178,12 +197,13 @@ def _newton_step(
     Where the likelihood is not convex, the expected curvature (Fisher scoring), which always is,
     takes the place of the observed one.
     """
-    step, convex = _solve(_expand(model, data, at, held, observed=True), held)
-    if not convex.all():
-        bad = np.flatnonzero(~convex)
+    step = _solve(_expand(model, data, at, held, observed=True), held)
+    if not step.convex.all():
+        bad = np.flatnonzero(~step.convex)
         some = [Parameters(*(part[bad] for part in whole)) for whole in (at, held)]
-        other, _ = _solve(_expand(model[bad], data.rows(bad), *some, observed=False), some[1])
-        for whole, part in zip((*step.move, *step[1:]), (*other.move, *other[1:]), strict=True):
+        other = _solve(_expand(model[bad], data.rows(bad), *some, observed=False), some[1])
+        replaced = ((*step.move, *step[1:3]), (*other.move, *other[1:3]))
+        for whole, part in zip(*replaced, strict=True):
             whole[bad] = part
     return step
 
@@ -217,7 +237,7 @@ def _expand(
     by_g, by_h = at.mu[:, None] * model.signal + h * varied, g * varied
     nu = np.maximum(g * by_g, 1e-300)
     residual = 1 - n / nu
-    curvature, bend = (n / nu**2, residual) if observed else (1 / nu, np.zeros_like(nu))
+    curvature, bend = (n / nu / nu, residual) if observed else (1 / nu, np.zeros_like(nu))
     first = _rows(g * model.signal, (g * h)[:, None] * strengths)
     mixed_g = _rows(model.signal, h[:, None] * strengths)
     mixed_h = _rows(np.zeros_like(g), g[:, None] * strengths)
@@ -250,8 +270,8 @@ def _rows(first: NDArray, others: NDArray) -> NDArray:
     return np.concatenate([first[:, None], others], axis=1)
 
 
-def _solve(d: _Expansion, held: Parameters) -> tuple[_Step, NDArray]:
-    """Return Newton steps, and for which models the parabola has a minimum.
+def _solve(d: _Expansion, held: Parameters) -> _Step:
+    """Return Newton steps, which are meant for use where the parabola has a minimum.
 
     Each bin's two factors are eliminated by a 2 x 2 inverse; what is left is the Schur
     complement, whose inverse is the covariance of the shared parameters.
@@ -275,7 +295,7 @@ def _solve(d: _Expansion, held: Parameters) -> tuple[_Step, NDArray]:
     move_h = -(d.gg * push_h - d.gh * push_g) / safe
     slope = (d.shared * move).sum(1) + (d.g * move_g).sum(1) + (d.h * move_h).sum(1)
     sigma = np.where(held.mu, np.nan, np.sqrt(inverse[:, 0, 0]))
-    return _Step(Parameters(move[:, 0], move_g, move_h, move[:, 1:]), slope, sigma), convex
+    return _Step(Parameters(move[:, 0], move_g, move_h, move[:, 1:]), slope, sigma, convex)
 
 
 def _line_search(

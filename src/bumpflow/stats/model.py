@@ -15,7 +15,7 @@ References:
     Heinrich, Feickert, Stark (2021), https://doi.org/10.21105/joss.02823
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple, Self
 
@@ -25,6 +25,9 @@ from scipy.special import xlogy
 
 BLOCK = 2_000_000
 """Numbers per array at most when many models are worked through piece by piece."""
+
+EDGE = 1e-9
+"""Share of its background that a bin expects at least within the physical range."""
 
 
 @dataclass(frozen=True)
@@ -71,15 +74,21 @@ class BinnedModel:
             ValueError: If a background bin is empty or negative, or anything is not finite or
                 negative where it must not be; the first such bins are named.
         """
-        rows = [np.atleast_2d(np.asarray(part, float)) for part in (signal, background)]
-        spreads = [
-            np.asarray(part, float)[..., None] if np.ndim(part) == 0 else np.asarray(part, float)
-            for part in (shape, stat)
-        ]
-        signal, background, shape, stat = np.broadcast_arrays(*rows, *spreads)
-        none = np.zeros((1, 0, background.shape[1]))
+        parts = [np.asarray(part, float) for part in (signal, background, shape, stat)]
+        bins = [part if part.ndim else part[None] for part in parts]
+        signal, background, shape, stat = np.broadcast_arrays(*map(np.atleast_2d, bins))
+        none = np.zeros((0, background.shape[-1]))
         changes = none if variations is None else np.asarray(variations, float)
-        changes = np.broadcast_to(changes, (len(background), *changes.shape[-2:]))
+        wanted = (len(background), changes.shape[-2], background.shape[-1])
+        if background.ndim != 2 or changes.shape[-1] != wanted[-1]:
+            msg = (
+                f"templates of shape {background.shape} and variations of shape"
+                f" {changes.shape} are no batch of models: give (n_models, n_bins) and"
+                " (n_models, n_variations, n_bins)"
+            )
+            raise ValueError(msg)
+        changes = np.broadcast_to(changes, wanted)
+        check_template(np.abs(changes), "variation", positive=False)
         check_template(background, "background", positive=True)
         check_template(signal, "signal", positive=False)
         check_template(shape, "shape uncertainty", positive=False)
@@ -200,7 +209,7 @@ def half_deviance(model: BinnedModel, data: Observations, at: Parameters) -> NDA
         Shape ``(n_models,)``.
     """
     nu = model.expected(at)
-    good = np.all((nu > 0) | ((nu == 0) & (data.counts == 0)), axis=1)
+    good = np.all(nu > EDGE * model.background, axis=1)
     good &= np.all(at.stat > 0, axis=1) & np.all(at.shape > 0, axis=1)
     nu, h = np.where(good[:, None], nu, 1.0), np.where(good[:, None], at.shape, 1.0)
     value = poisson_term(data.counts, nu).sum(axis=1)
@@ -254,3 +263,15 @@ def without_nuisances(model: BinnedModel) -> BinnedModel:
     """Return models whose only uncertainty is that of the observed counts."""
     none = np.zeros_like(model.background)
     return replace(model, shape=none, stat=none, variations=model.variations[:, :0])
+
+
+def stack(models: Sequence[BinnedModel]) -> BinnedModel:
+    """Return several batches as one; those with fewer variations get some that change nothing."""
+    most = max(model.n_variations for model in models)
+    padded = [
+        np.pad(model.variations, ((0, 0), (0, most - model.n_variations), (0, 0)))
+        for model in models
+    ]
+    names = ("signal", "background", "shape", "stat")
+    rows = [np.concatenate([getattr(model, name) for model in models]) for name in names]
+    return BinnedModel(rows[0], rows[1], rows[2], rows[3], np.concatenate(padded))

@@ -61,7 +61,7 @@ def fit_workspace(spec: Mapping[str, Any]) -> ReferenceFit:
     """
     with numpy_and_minuit():
         workspace = pyhf.Workspace(spec)
-        model = workspace.model()
+        model = workspace.model(measurement_name="signal_strength")
         data = workspace.data(model)
         prefit = _Minimum(
             np.array(model.config.suggested_init()),

@@ -14,8 +14,9 @@ from bumpflow.stats.model import BinnedModel, Observations, observe
 
 CHANNEL, SIGNAL, BACKGROUND = "selection", "signal", "background"
 POI, SHAPE, STAT, VARIATION = "mu", "background_shape", "mc_statistics", "surrogate_training"
-MEASUREMENT = "signal_strength"
-MU_BOUND = 100.0
+MEASUREMENTS = {"upper_limit": 0.0, "signal_strength": -1000.0}
+"""Lowest signal strength of each measurement: pyhf takes the first one, and with it q-tilde."""
+HIGHEST = 1000.0
 KNOWN = ("normfactor", "shapesys", "staterror", "histosys")
 
 
@@ -30,6 +31,9 @@ def build_workspace(
     variations: Sequence[NDArray] = (),
 ) -> dict[str, Any]:
     """Return a workspace: plain values, ready to be written as JSON.
+
+    It has two measurements: ``upper_limit``, with a signal strength of 0 or more, and
+    ``signal_strength``, with one that is free.
 
     Args:
         signal: Events at signal strength 1, shape ``(n_bins,)``.
@@ -60,12 +64,15 @@ def build_workspace(
         _sample(SIGNAL, signal, [strength, _staterror(signal_variances)]),
         _sample(BACKGROUND, background, modifiers),
     ]
-    poi = {"name": POI, "inits": [1.0], "bounds": [[-MU_BOUND, MU_BOUND]]}
+    measurements = []
+    for name, lowest in MEASUREMENTS.items():
+        poi = {"name": POI, "inits": [1.0], "bounds": [[lowest, HIGHEST]]}
+        measurements.append({"name": name, "config": {"poi": POI, "parameters": [poi]}})
     return {
         "version": "1.0.0",
         "channels": [{"name": CHANNEL, "samples": samples}],
         "observations": [{"name": CHANNEL, "data": np.asarray(observed, float).tolist()}],
-        "measurements": [{"name": MEASUREMENT, "config": {"poi": POI, "parameters": [poi]}}],
+        "measurements": measurements,
     }
 
 
@@ -99,6 +106,7 @@ def read_workspace(workspace: Mapping[str, Any]) -> tuple[BinnedModel, Observati
     for sample in samples:
         _check_modifiers(sample, is_signal=sample is signal, poi=poi)
     s, b = (np.array(sample["data"], float) for sample in (signal, background))
+    _check_staterror(signal, background)
     errors = [_data_of(sample, "staterror") for sample in (signal, background)]
     variance = sum(np.array(part[0], float) ** 2 for part in errors if part)
     variations = [_symmetric(name, data, b) for name, data in _histosys(background)]
@@ -141,6 +149,21 @@ def _check_modifiers(sample: Mapping[str, Any], *, is_signal: bool, poi: str) ->
             raise ValueError(msg)
     if is_signal and "normfactor" not in kinds:
         msg = f"no sample has the parameter of interest {poi!r} as its normfactor"
+        raise ValueError(msg)
+
+
+def _check_staterror(*samples: Mapping[str, Any]) -> None:
+    """Refuse factors for the sizes of the samples that the samples do not share."""
+    kind = "staterror"
+    names = [
+        [each["name"] for each in sample["modifiers"] if each["type"] == kind]
+        for sample in samples
+    ]
+    if names[0] != names[1]:
+        msg = (
+            f"samples {[sample['name'] for sample in samples]} have staterror modifiers {names}:"
+            " the fast fit knows one on both or none; fit it with pyhf"
+        )
         raise ValueError(msg)
 
 

@@ -379,6 +379,7 @@ def test_significance_leaves_gaps(figure, table):
     assert line.get_ydata() == pytest.approx([0.2, np.nan, 0.6], nan_ok=True)
     (line,) = lines_of(right, ARMS["reweighted"])
     assert line.get_ydata() == pytest.approx([0.1] * 3)
+    assert left.get_ylim()[1] > 1  # so that nothing looks like nothing
     assert left.get_ylabel() == r"significance $z_0$ [$\sigma$]"
     assert right.get_xlabel() == "number of generated events"
 
@@ -399,6 +400,18 @@ def test_limits_are_drawn_over_the_band_of_monte_carlo(figure, table, scan, x):
         assert line.get_ydata() == pytest.approx([limit + 0.2, np.nan, limit + 0.2], nan_ok=True)
         assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
     assert figure.axes[0].get_ylabel() == r"95 % CL$_s$ upper limit on $\mu$"
+
+
+@pytest.mark.parametrize("page", [scans.draw_limit_page, scans.draw_difference_page])
+def test_fits_that_all_failed_leave_empty_panels(figure, table, page):
+    numbers = [name for name in table if name.startswith(("limit", "mu", "spurious", "z0"))]
+    nothing = table.assign(status="failed: x", **dict.fromkeys(numbers, np.nan))
+    scan = {"scan": "luminosity"} if page is scans.draw_limit_page else {}
+    page(figure, tables={"score": nothing}, styles=THREE, systematics=[0.1], **scan)
+    figure.canvas.draw()
+    (ax,) = figure.axes
+    drawn = [line.get_ydata() for line in lines_of(ax, ARMS["surrogate"])]
+    assert np.isnan(drawn).all()
 
 
 def test_differences_are_relative_to_monte_carlo(figure, table):

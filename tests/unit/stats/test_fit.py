@@ -71,7 +71,7 @@ def _numerical_gradient(model, data, at, step=1e-5):
 @pytest.mark.parametrize("fixed", [None, 0.0, 1.7])
 def test_fit_is_that_of_pyhf_and_minuit(observed, fixed):
     workspace = pyhf.Workspace(_workspace(observed))
-    theirs = workspace.model()
+    theirs = workspace.model(measurement_name="signal_strength")
     values, start = workspace.data(theirs), theirs.config.suggested_init()
     held = theirs.config.suggested_fixed()
     if fixed is not None:
@@ -118,23 +118,31 @@ def test_slope_vanishes_at_the_minimum(fixed):
 
 @pytest.mark.parametrize("observed", [True, False])
 def test_expansion_holds_the_derivatives(observed):
-    """At Asimov data observed and expected curvature are the same, and that of -ln L."""
+    """The expected curvature is that of -ln L at Asimov data; the observed one is at any."""
     at = FULL.nominal(2.0)._replace(variations=np.array([[0.3, -0.4]]))
-    data = FULL.asimov(at)
-    held = fits._held(FULL, Fixed())
-    d = fits._expand(FULL, data, at, held, observed=observed)
+    data = FULL.draw(at, np.random.default_rng(5)) if observed else FULL.asimov(at)
+    d = fits._expand(FULL, data, at, fits._held(FULL, Fixed()), observed=observed)
     step = 1e-4
-    slopes = {
-        sign: _numerical_gradient(FULL, data, _shifted(at, "mu", (0,), sign * step))
-        for sign in (1, -1)
-    }
-    second = {key: (slopes[1][key] - slopes[-1][key]) / 2 / step for key in slopes[1]}
-    assert d.shared_shared[0, 0] == pytest.approx(
-        [second["mu", (0,)], second["variations", (0, 0)], second["variations", (0, 1)]], rel=1e-3
-    )
+
+    def second(field, index):
+        high, low = (
+            _numerical_gradient(FULL, data, _shifted(at, field, index, sign * step))
+            for sign in (1, -1)
+        )
+        return {key: (high[key] - low[key]) / 2 / step for key in high}
+
+    rows = [("mu", (0,)), ("variations", (0, 0)), ("variations", (0, 1))]
+    for row, key in enumerate(rows):
+        by = second(*key)
+        assert d.shared_shared[0, row] == pytest.approx([by[other] for other in rows], rel=1e-3)
+        for b in range(4):
+            assert d.g_shared[0, row, b] == pytest.approx(by["stat", (0, b)], rel=2e-3)
+            assert d.h_shared[0, row, b] == pytest.approx(by["shape", (0, b)], rel=2e-3)
     for b in range(4):
-        assert d.g_shared[0, 0, b] == pytest.approx(second["stat", (0, b)], rel=1e-3)
-        assert d.h_shared[0, 0, b] == pytest.approx(second["shape", (0, b)], rel=1e-3)
+        by = second("stat", (0, b))
+        assert d.gg[0, b] == pytest.approx(by["stat", (0, b)], rel=1e-3)
+        assert d.gh[0, b] == pytest.approx(by["shape", (0, b)], rel=1e-3)
+        assert d.hh[0, b] == pytest.approx(second("shape", (0, b))["shape", (0, b)], rel=1e-3)
 
 
 def test_uncertainty_is_the_curvature_of_the_profile():
@@ -195,11 +203,13 @@ def test_blocks_do_not_change_fits(monkeypatch):
     assert pieces.at.stat == pytest.approx(whole.at.stat, abs=1e-6)
 
 
-def test_start_does_not_change_the_minimum():
+@pytest.mark.parametrize("mu", [30.0, 1e3, 1e6])
+def test_start_does_not_change_the_minimum(mu):
+    """Far from it -ln L does not curve upwards everywhere."""
     rng = np.random.default_rng(4)
     data = FULL.draw(FULL.nominal(1.0), rng)
     first = fit(FULL, data)
-    far = FULL.nominal(30.0)._replace(stat=np.full((1, 4), 1.3), variations=np.full((1, 2), 2.0))
+    far = FULL.nominal(mu)._replace(stat=np.full((1, 4), 1.3), variations=np.full((1, 2), 2.0))
     second = fit(FULL, data, start=far)
     assert second.mu == pytest.approx(first.mu, abs=1e-4)
     assert second.half_deviance == pytest.approx(first.half_deviance, abs=1e-8)
@@ -251,10 +261,13 @@ def test_negative_strength_is_found_where_an_empty_bin_still_expects_events():
     ("model", "counts"),
     [
         (BOUNDARY, EMPTY_FIRST),
-        (BinnedModel.build([5.0], [3.0]), [0.0]),
+        pytest.param(BinnedModel.build([5.0], [3.0]), [0.0]),
         (BinnedModel.build([5.0, 1.0], [1.0, 10.0], shape=0.1, stat=0.05), EMPTY_FIRST),
-        (BinnedModel.build([5.0, 5.0], [3.0, 8.0], shape=0.1, stat=0.06), [0.0, 0.0]),
-        (BinnedModel.build([5.0], [3.0], stat=0.6), [0.0]),
+        pytest.param(
+            BinnedModel.build([5.0, 5.0], [3.0, 8.0], shape=0.1, stat=0.06),
+            [0.0, 0.0],
+        ),
+        pytest.param(BinnedModel.build([5.0], [3.0], stat=0.6), [0.0]),
     ],
 )
 def test_minimum_where_an_empty_bin_expects_nothing_is_a_failed_fit(model, counts):

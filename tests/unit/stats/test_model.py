@@ -149,11 +149,14 @@ def test_asimov_data_fit_perfectly_and_only_at_their_own_parameters():
 
 def test_deviance_outside_the_physical_range_is_infinite():
     model = BinnedModel.build([5.0, 1.0], [1.0, 10.0], shape=0.1, stat=0.1)
-    data, nominal = observe(model, [1.0, 10.0]), model.nominal()
+    data = observe(model, [1.0, 10.0])
     assert half_deviance(model, data, model.nominal(-0.19)) < np.inf
     assert half_deviance(model, data, model.nominal(-0.21)) == np.inf
-    for field in ("stat", "shape"):
-        assert half_deviance(model, data, nominal._replace(**{field: np.zeros((1, 2))})) == np.inf
+    # a factor below 0, and yet every bin expects a positive number
+    for mu, field in [(-20.0, "stat"), (100.0, "shape")]:
+        at = model.nominal(mu)._replace(**{field: np.full((1, 2), -0.5)})
+        assert np.all(model.expected(at) > 0)
+        assert half_deviance(model, data, at) == np.inf
 
 
 def test_deviance_of_an_empty_bin_is_what_it_expects():

@@ -47,7 +47,9 @@ def test_efficiency_is_binomial_for_unit_weights_and_covers_for_others():
     found = count_sample([x], observables=OBSERVABLES, cut=0.5).efficiency
     assert found.value == pytest.approx(share)
     assert found.uncertainty == pytest.approx(np.sqrt(share * (1 - share) / 400))
-    weighted = [count_sample([events(400, s)], observables=OBSERVABLES, cut=0.5) for s in range(99)]
+    weighted = [
+        count_sample([events(400, s)], observables=OBSERVABLES, cut=0.5) for s in range(99)
+    ]
     spread = np.std([one.efficiency.value for one in weighted], ddof=1)
     claimed = np.mean([one.efficiency.uncertainty for one in weighted])
     assert claimed == pytest.approx(spread, rel=4 / np.sqrt(2 * 99))
@@ -56,7 +58,7 @@ def test_efficiency_is_binomial_for_unit_weights_and_covers_for_others():
 def test_no_events_and_unknown_columns_are_refused():
     with pytest.raises(ValueError, match="no events"):
         count_sample([], observables=OBSERVABLES, cut=0.5)
-    with pytest.raises(ValueError, match="'mjj'.*'score'"):
+    with pytest.raises(ValueError, match=r"'mjj'.*'score'"):
         count_sample([events(5)], observables={"mjj": ("mjj", EDGES)}, cut=0.5)
 
 

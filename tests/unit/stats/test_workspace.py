@@ -40,7 +40,7 @@ def test_workspace_is_plain_json_that_pyhf_accepts():
     workspace = pyhf.Workspace(json.loads(text))
     model = workspace.model()
     assert model.config.poi_name == "mu"
-    assert model.config.suggested_bounds()[model.config.poi_index] == [-100.0, 100.0]
+    assert model.config.suggested_bounds()[model.config.poi_index] == [0.0, 1000.0]
     assert model.config.channel_nbins == {"selection": 3}
     # strength, three factors of each kind, two variations
     assert model.config.npars == 1 + 3 + 3 + 2
