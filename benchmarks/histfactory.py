@@ -145,7 +145,7 @@ def measure_limits() -> list[Quantity]:
     model, data = read_workspace(document)
     upper_limits(model, data)
     ours, seconds = timed(lambda: flat(upper_limits(model, data)), REPEATS)
-    rows = [_seconds("limit_seconds", seconds)]
+    rows = [_seconds("bench_limit_seconds", seconds)]
     bracket = (0.7 * ours.min(), 1.3 * ours.max())
     for optimizer in OPTIMIZERS:
         pyhf.set_backend("numpy", optimizer)

@@ -13,10 +13,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bumpflow.histfactory import ARMS, Histogram, Ingredients, collect, pick, yields_of
+from bumpflow.histfactory import (
+    ARMS,
+    Histogram,
+    Ingredients,
+    collect,
+    pick,
+    statistical_uncertainty,
+    yields_of,
+)
 from bumpflow.stats.fit import fit
 from bumpflow.stats.model import BinnedModel, Observations, observe, without_nuisances
 from bumpflow.stats.toys import Measured, fit_toys, summarise_toys
+from bumpflow.stats.workspace import Statistics
 from bumpflow.workflow import derive_seed
 
 MU = 1.0
@@ -28,7 +37,8 @@ class ToyStudy(NamedTuple):
     """Outcome of pseudo-experiments.
 
     Attributes:
-        summary: One row per arm: ``pull_mean``, ``pull_width``, ``coverage68``, ``coverage95``,
+        summary: One row per arm, and one for Monte Carlo with the other treatment of its
+            statistics (``mcpoisson`` or ``mcstaterror``): ``pull_mean``, ``pull_width``, ``coverage68``, ``coverage95``,
             ``bias_over_sigma`` and ``bias_rms``, each with its ``_uncertainty``; ``n_toys``,
             ``n_failed``.
         pulls: One row per pseudo-experiment: ``arm``, ``group``, ``pull``, ``distance``.
@@ -48,6 +58,7 @@ class World(NamedTuple):
         s: Signal events before the cut at signal strength 1.
         n_signal: Events behind the signal template.
         systematic: Relative uncertainty of each background bin.
+        mc_statistics: How the sizes of the samples enter the likelihood.
     """
 
     background: NDArray
@@ -56,6 +67,7 @@ class World(NamedTuple):
     s: float
     n_signal: float
     systematic: float
+    mc_statistics: Statistics
 
 
 def run_toys(
@@ -80,23 +92,24 @@ def run_toys(
         seed: Seed of the pseudo-experiments.
     """
     rows, pulls = [], []
-    for arm in ARMS:
+    for arm, treatment in _treatments(settings["mc_statistics"]).items():
+        sample = ARMS[arm.removesuffix(treatment)].sample
         parts = collect(
             templates,
             bootstraps,
-            arm,
+            arm.removesuffix(treatment),
             observable,
             normalisation="crosssection",
             max_variations=settings["ensemble"]["max_variations"],
         )
-        world = _world(templates, parts, observable, settings)
+        world = _world(templates, parts, observable, settings, treatment)
         rng = np.random.default_rng(derive_seed(seed, arm))
         n_toys = settings["toys"]["n_toys"]
-        if ARMS[arm].sample == "mc":
+        if sample == "mc":
             groups = np.arange(n_toys)
             background = _finite(world.background, parts.background.n_effective, n_toys, rng)
         else:
-            own = [pick(replica, ARMS[arm].sample, observable) for replica in replicas]
+            own = [pick(replica, sample, observable) for replica in replicas]
             groups = np.arange(n_toys) % len(own)
             background = Histogram(
                 *(np.array([getattr(one, name) for one in own])[groups] for name in own[0]._fields)
@@ -110,8 +123,18 @@ def run_toys(
     return ToyStudy(pd.DataFrame(rows), pd.concat(pulls, ignore_index=True))
 
 
+def _treatments(chosen: Statistics) -> dict[str, Statistics]:
+    """Return all arms with the chosen treatment of statistics, and Monte Carlo with the other."""
+    other: Statistics = "poisson" if chosen == "staterror" else "staterror"
+    return dict.fromkeys(ARMS, chosen) | {f"mc{other}": other}
+
+
 def _world(
-    templates: pd.DataFrame, parts: Ingredients, observable: str, settings: Mapping[str, Any]
+    templates: pd.DataFrame,
+    parts: Ingredients,
+    observable: str,
+    settings: Mapping[str, Any],
+    mc_statistics: Statistics,
 ) -> World:
     """Return the truth: the surrogate's template, and all Monte Carlo signal."""
     yields = yields_of(settings)
@@ -126,6 +149,7 @@ def _world(
         s=float(yields.signal(luminosity)),
         n_signal=parts.signal.n_effective,
         systematic=settings["systematic"],
+        mc_statistics=mc_statistics,
     )
 
 
@@ -171,8 +195,9 @@ def _models(
         s.values,
         b.values,
         shape=np.full_like(b.values, world.systematic),
-        stat=np.sqrt(b.variances + s.variances) / (b.values + s.values),
+        stat=statistical_uncertainty(s, b, world.mc_statistics),
         variations=world.b * variations,
+        poisson=world.mc_statistics == "poisson",
     )
 
 

@@ -27,6 +27,7 @@ FIT_SETTINGS = (
     "systematic",
     "systematics",
     "normalisation",
+    "mc_statistics",
     "confidence",
     "scans",
     "ensemble",

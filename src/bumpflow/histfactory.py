@@ -16,7 +16,7 @@ from bumpflow.stats.asymptotics import upper_limits
 from bumpflow.stats.measure import Counts, measure
 from bumpflow.stats.model import BinnedModel, check_template, observe, stack
 from bumpflow.stats.templates import LARGEST, bin_edges, count_sample, training_variations
-from bumpflow.stats.workspace import build_workspace
+from bumpflow.stats.workspace import Statistics, build_workspace
 
 Normalisation = Literal["crosssection", "selected"]
 
@@ -213,7 +213,12 @@ def collect(
 
 
 def build_model(
-    parts: Ingredients, yields: Yields, *, luminosity_fb: NDArray, systematic: NDArray
+    parts: Ingredients,
+    yields: Yields,
+    *,
+    luminosity_fb: NDArray,
+    systematic: NDArray,
+    mc_statistics: Statistics = "staterror",
 ) -> BinnedModel:
     """Return the likelihoods of one arm at some luminosities.
 
@@ -222,18 +227,36 @@ def build_model(
         yields: How shares become events.
         luminosity_fb: Integrated luminosities [1/fb], shape ``(n_models,)``.
         systematic: Relative uncertainty of each background bin, shape ``(n_models,)``.
+        mc_statistics: How the sizes of the samples enter, see :func:`build_workspace`.
     """
     luminosity = np.asarray(luminosity_fb, float)[:, None]
     b, s = yields.background(luminosity), yields.signal(luminosity)
-    variance = b**2 * parts.background.variances + s**2 * parts.signal.variances
-    signal, background = s * parts.signal.values, b * parts.background.values
+    background = Histogram(b * parts.background.values, b**2 * parts.background.variances)
+    signal = Histogram(s * parts.signal.values, s**2 * parts.signal.variances)
     return BinnedModel.build(
-        signal,
-        background,
-        shape=np.asarray(systematic, float)[:, None] * np.ones_like(background),
-        stat=np.sqrt(variance) / (signal + background),
+        signal.values,
+        background.values,
+        shape=np.asarray(systematic, float)[:, None] * np.ones_like(background.values),
+        stat=statistical_uncertainty(signal, background, mc_statistics),
         variations=b[:, :, None] * parts.variations,
+        poisson=mc_statistics == "poisson",
     )
+
+
+def statistical_uncertainty(
+    signal: Histogram, background: Histogram, mc_statistics: Statistics
+) -> NDArray:
+    """Return the relative uncertainty of each bin from the sizes of the samples.
+
+    Args:
+        signal: Signal at signal strength 1 [events], shape ``(..., n_bins)``.
+        background: Background [events], likewise.
+        mc_statistics: ``staterror`` for the sum of both, ``poisson`` for the background alone.
+    """
+    if mc_statistics == "poisson":
+        return np.sqrt(background.variances) / background.values
+    variances = signal.variances + background.variances
+    return np.sqrt(variances) / (signal.values + background.values)
 
 
 def asimov_counts(
@@ -284,6 +307,7 @@ def build_workspaces(
         signal_variances=signal.variances,
         background_variances=background.variances,
         variations=list(b * parts.variations),
+        mc_statistics=settings["mc_statistics"],
     )
 
 
@@ -360,7 +384,15 @@ def measure_grid(
         rows = grid[grid["n_generated"] == size]
         luminosity = rows["luminosity_fb"].to_numpy()
         systematic = rows["systematic"].to_numpy()
-        models.append(build_model(one, yields, luminosity_fb=luminosity, systematic=systematic))
+        models.append(
+            build_model(
+                one,
+                yields,
+                luminosity_fb=luminosity,
+                systematic=systematic,
+                mc_statistics=settings["mc_statistics"],
+            )
+        )
         for mu, found in data.items():
             found.append(asimov_counts(one, yields, luminosity_fb=luminosity, mu=mu))
     counts = {
@@ -383,7 +415,13 @@ def _time_a_limit(parts: Ingredients, luminosity: NDArray, settings: Mapping[str
     """Return the seconds that one limit with its expected band takes."""
     yields = yields_of(settings)
     systematic = np.array([settings["systematic"]])
-    model = build_model(parts, yields, luminosity_fb=luminosity, systematic=systematic)
+    model = build_model(
+        parts,
+        yields,
+        luminosity_fb=luminosity,
+        systematic=systematic,
+        mc_statistics=settings["mc_statistics"],
+    )
     counts, _ = asimov_counts(parts, yields, luminosity_fb=luminosity, mu=0.0)
     start = time.perf_counter()
     upper_limits(model, observe(model, counts), confidence=settings["confidence"])

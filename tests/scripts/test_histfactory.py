@@ -58,6 +58,7 @@ SETTINGS = {
     "systematic": 0.1,
     "systematics": [0.1],
     "normalisation": "crosssection",
+    "mc_statistics": "staterror",
     "confidence": 0.95,
     "scans": {"luminosity_fb": {"low": 1, "high": 10, "n_points": 2}},
     "ensemble": {"max_variations": 2},
@@ -329,7 +330,7 @@ def test_toys_repeat_with_their_seed_and_share_replicas_evenly(study, tmp_path):
     )
     assert first.equals(same)
     assert not first.equals(other)
-    assert list(first["arm"]) == list(ARMS)
+    assert list(first["arm"]) == [*ARMS, "mcpoisson"]
     pulls = io.read_table(tmp_path / "a" / "pulls.parquet")
     groups = pulls.groupby("arm")["group"].nunique()
     assert groups["surrogate"] == 2

@@ -25,6 +25,7 @@ SETTINGS = {
     "systematic": 0.1,
     "systematics": [0.05, 0.1],
     "normalisation": "crosssection",
+    "mc_statistics": "staterror",
     "confidence": 0.95,
     "scans": {"luminosity_fb": {"low": 10, "high": 100, "n_points": 3}},
     "ensemble": {"max_variations": 3},
@@ -126,11 +127,20 @@ def test_empty_bin_is_refused_with_its_number():
         collect(table, members(), "mc", "mass", **OPTIONS)
 
 
-def test_workspace_is_the_same_likelihood():
+@pytest.mark.parametrize("statistics", ["staterror", "poisson"])
+def test_workspace_is_the_same_likelihood(statistics):
     parts = collect(tables(), members(), "surrogatenuisance", "mass", **OPTIONS)
-    model, data = read_workspace(build_workspaces(parts, SETTINGS, mu=1.0))
-    direct = build_model(parts, YIELDS, luminosity_fb=np.array([10.0]), systematic=np.array([0.1]))
-    for name in ("signal", "background", "shape", "stat", "variations"):
+    settings = SETTINGS | {"mc_statistics": statistics}
+    model, data = read_workspace(build_workspaces(parts, settings, mu=1.0))
+    direct = build_model(
+        parts,
+        YIELDS,
+        luminosity_fb=np.array([10.0]),
+        systematic=np.array([0.1]),
+        mc_statistics=statistics,
+    )
+    assert model.poisson[0] == (statistics == "poisson")
+    for name in ("signal", "background", "shape", "stat", "variations", "poisson"):
         assert np.allclose(getattr(model, name), getattr(direct, name)), name
     assert np.allclose(data.counts, 10_000 * BACKGROUND + 500 * SIGNAL)
 

@@ -55,7 +55,13 @@ def search_quantities(
 
 
 def subject_of_arm(arm: str) -> tuple[str, str]:
-    """Return an arm's subject on the scorecard, and the suffix of its measures."""
+    """Return an arm's subject on the scorecard, and the suffix of its measures.
+
+    Args:
+        arm: Name of the arm, or ``mc`` and another treatment of its statistics.
+    """
+    if arm not in ARMS:
+        return "histfactory.mc", f".{arm.removeprefix('mc')}"
     return f"histfactory.{ARMS[arm].sample}", f".{NUISANCE}" if ARMS[arm].nuisance else ""
 
 

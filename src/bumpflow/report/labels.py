@@ -126,7 +126,8 @@ NOTES = {
     " spurious signal: after reweighting, and before it in row unweighted.",
     "Pseudo-experiments with a known truth": "The surrogate in use is the truth, from which Monte"
     " Carlo, data and training events of retrained surrogates are drawn. Uncertainties come from"
-    " the spread between retrained surrogates.",
+    " the spread between retrained surrogates. Gaussian factors for the Monte Carlo statistics"
+    " (staterror) bias the signal strength where events are few, Poisson ones do not.",
     "Likelihood and cost": "Likelihoods are those of test events that played no part in training.",
 }
 
@@ -139,6 +140,8 @@ SUBJECTS = {
     "realnvp": "RealNVP",
     "control": "control (MC against MC)",
     "mc": "Monte Carlo template",
+    "mc.poisson": "Monte Carlo template, Poisson statistics",
+    "mc.staterror": "Monte Carlo template, Gaussian statistics",
     "surrogate": "generated",
     "unweighted": "generated, before reweighting",
     "reweighted": "reweighted",

@@ -68,7 +68,7 @@ def profile_slope(model: BinnedModel, data: Observations, at: Parameters) -> NDA
         data: A data set for each.
         at: Nuisances that minimise -ln L at their signal strength: a fit's with that held.
     """
-    return np.sum((1 - data.counts / model.expected(at)) * at.stat * model.signal, axis=1)
+    return np.sum((1 - data.counts / model.expected(at)) * model.signal_slope(at), axis=1)
 
 
 class Fixed(NamedTuple):
@@ -234,15 +234,19 @@ def _expand(
     """
     g, h, n = at.stat, at.shape, data.counts
     varied, strengths = model.varied(at.variations), model.variations
-    by_g, by_h = at.mu[:, None] * model.signal + h * varied, g * varied
-    nu = np.maximum(g * by_g, 1e-300)
+    poisson = model.poisson[:, None]
+    shared_signal = np.where(poisson, 0.0, model.signal)  # what the statistical factor scales
+    by_g, by_h = at.mu[:, None] * shared_signal + h * varied, g * varied
+    nu = np.maximum(model.expected(at), 1e-300)
     residual = 1 - n / nu
     curvature, bend = (n / nu / nu, residual) if observed else (1 / nu, np.zeros_like(nu))
-    first = _rows(g * model.signal, (g * h)[:, None] * strengths)
-    mixed_g = _rows(model.signal, h[:, None] * strengths)
+    first = _rows(model.signal_slope(at), (g * h)[:, None] * strengths)
+    mixed_g = _rows(shared_signal, h[:, None] * strengths)
     mixed_h = _rows(np.zeros_like(g), g[:, None] * strengths)
     stat, tau = precision(model.stat), precision(model.shape)
-    own = data.shape / h**2 if observed else 1 / h
+    own_h = data.shape / h**2 if observed else 1 / h
+    own_g = np.where(poisson, data.stat / g**2 if observed else 1 / g, 1.0)
+    pull_g = np.where(poisson, 1 - data.stat / g, g - data.stat)
     free_g, free_h = ~held.stat, ~held.shape
     free = ~np.concatenate([held.mu[:, None], held.variations], axis=1)
     gradient = np.einsum("mb,mkb->mk", residual, first)
@@ -253,12 +257,12 @@ def _expand(
     to_h = (curvature * by_h)[:, None] * first + bend[:, None] * mixed_h
     both = free[:, :, None] & free[:, None, :]
     return _Expansion(
-        g=np.where(free_g, residual * by_g + (g - data.stat) * stat, 0.0),
+        g=np.where(free_g, residual * by_g + pull_g * stat, 0.0),
         h=np.where(free_h, residual * by_h + tau * (1 - data.shape / h), 0.0),
         shared=np.where(free, gradient, 0.0),
-        gg=np.where(free_g, curvature * by_g**2 + stat, 1.0),
+        gg=np.where(free_g, curvature * by_g**2 + stat * own_g, 1.0),
         gh=np.where(free_g & free_h, curvature * by_g * by_h + bend * varied, 0.0),
-        hh=np.where(free_h, curvature * by_h**2 + tau * own, 1.0),
+        hh=np.where(free_h, curvature * by_h**2 + tau * own_h, 1.0),
         g_shared=np.where(free_g[:, None] & free[:, :, None], to_g, 0.0),
         h_shared=np.where(free_h[:, None] & free[:, :, None], to_h, 0.0),
         shared_shared=np.where(both, block, np.eye(block.shape[1])),

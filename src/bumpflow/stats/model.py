@@ -10,6 +10,11 @@ uncorrelated uncertainty of the background, and :math:`\alpha_k` (``histosys``, 
 background variations that are correlated between bins. This is pyhf's likelihood of the same
 workspace, up to a constant (see :mod:`bumpflow.stats.workspace`).
 
+A Gaussian in :math:`\gamma_i` trusts bins most whose simulation happened to fluctuate down, which
+pulls the background down by about one simulated event per bin. Where ``poisson`` is set,
+:math:`\gamma_i` is the background's alone and has the exact Poisson likelihood of its simulated
+events (a second ``shapesys``), which has no such bias; the signal template then is exact.
+
 References:
     Cranmer et al. (2012), https://cds.cern.ch/record/1456844;
     Heinrich, Feickert, Stark (2021), https://doi.org/10.21105/joss.02823
@@ -43,6 +48,8 @@ class BinnedModel:
             samples, shape ``(n_models, n_bins)``; likewise.
         variations: Change of the background at one standard deviation of each correlated
             nuisance [events], shape ``(n_models, n_variations, n_bins)``.
+        poisson: Whether ``stat`` is of the background alone, with a Poisson likelihood instead
+            of a Gaussian, shape ``(n_models,)``.
     """
 
     signal: NDArray
@@ -50,6 +57,7 @@ class BinnedModel:
     shape: NDArray
     stat: NDArray
     variations: NDArray
+    poisson: NDArray
 
     @classmethod
     def build(
@@ -60,6 +68,7 @@ class BinnedModel:
         shape: ArrayLike = 0.0,
         stat: ArrayLike = 0.0,
         variations: ArrayLike | None = None,
+        poisson: bool = False,
     ) -> Self:
         """Return a batch of models from arrays whose leading axes broadcast.
 
@@ -69,6 +78,7 @@ class BinnedModel:
             shape: Relative uncorrelated uncertainty, shape ``(..., n_bins)`` or one number.
             stat: Relative statistical uncertainty, likewise.
             variations: Correlated changes [events], shape ``(..., n_variations, n_bins)``.
+            poisson: Whether ``stat`` is of the background alone and Poisson distributed.
 
         Raises:
             ValueError: If a background bin is empty or negative, or anything is not finite or
@@ -93,7 +103,8 @@ class BinnedModel:
         check_template(signal, "signal", positive=False)
         check_template(shape, "shape uncertainty", positive=False)
         check_template(stat, "statistical uncertainty", positive=False)
-        return cls(signal, background, shape, stat, changes)
+        flags = np.full(len(background), poisson)
+        return cls(signal, background, shape, stat, changes, flags)
 
     def __len__(self) -> int:
         """Return the number of models."""
@@ -121,7 +132,12 @@ class BinnedModel:
 
     def expected(self, at: "Parameters") -> NDArray:
         """Return the expected number of events per bin, shape ``(n_models, n_bins)``."""
-        return at.stat * (at.mu[:, None] * self.signal + at.shape * self.varied(at.variations))
+        background = at.stat * at.shape * self.varied(at.variations)
+        return at.mu[:, None] * self.signal_slope(at) + background
+
+    def signal_slope(self, at: "Parameters") -> NDArray:
+        """Return the expected events per unit of signal strength, ``(n_models, n_bins)``."""
+        return np.where(self.poisson[:, None], 1.0, at.stat) * self.signal
 
     def varied(self, alpha: NDArray) -> NDArray:
         """Return the background with its correlated variations, shape ``(n_models, n_bins)``."""
@@ -133,12 +149,12 @@ class BinnedModel:
 
     def draw(self, at: "Parameters", rng: np.random.Generator) -> "Observations":
         """Return one random data set per model: Poisson counts and auxiliary measurements."""
-        count = 1 / np.where(self.shape > 0, self.shape, 1.0) ** 2
-        shape = np.where(self.shape > 0, rng.poisson(count * at.shape) / count, at.shape)
+        stat = rng.normal(at.stat, self.stat)
+        poisson = _draw_scaled(at.stat, self.stat, rng) if self.poisson.any() else stat
         return Observations(
             rng.poisson(self.expected(at)).astype(float),
-            shape,
-            rng.normal(at.stat, self.stat),
+            _draw_scaled(at.shape, self.shape, rng),
+            np.where(self.poisson[:, None], poisson, stat),
             rng.normal(at.variations, 1.0),
         )
 
@@ -214,7 +230,10 @@ def half_deviance(model: BinnedModel, data: Observations, at: Parameters) -> NDA
     nu, h = np.where(good[:, None], nu, 1.0), np.where(good[:, None], at.shape, 1.0)
     value = poisson_term(data.counts, nu).sum(axis=1)
     value += (poisson_term(data.shape, h) * precision(model.shape)).sum(axis=1)
-    value += ((at.stat - data.stat) ** 2 * precision(model.stat)).sum(axis=1) / 2
+    g = np.where(good[:, None], at.stat, 1.0)
+    gauss, poisson = (g - data.stat) ** 2 / 2, poisson_term(data.stat.clip(min=0), g)
+    constraint = np.where(model.poisson[:, None], poisson, gauss)
+    value += (constraint * precision(model.stat)).sum(axis=1)
     value += ((at.variations - data.variations) ** 2).sum(axis=1) / 2
     return np.where(good, value, np.inf)
 
@@ -227,6 +246,12 @@ def precision(uncertainty: NDArray) -> NDArray:
 def poisson_term(n: NDArray, nu: NDArray) -> NDArray:
     r"""Return :math:`\nu - n - n \ln(\nu / n)`, which is at least 0, element by element."""
     return nu - n - xlogy(n, nu / np.where(n > 0, n, 1.0))
+
+
+def _draw_scaled(mean: NDArray, relative: NDArray, rng: np.random.Generator) -> NDArray:
+    """Return Poisson counts of a relative uncertainty, in units of their nominal mean."""
+    count = 1 / np.where(relative > 0, relative, 1.0) ** 2
+    return np.where(relative > 0, rng.poisson(count * mean) / count, mean)
 
 
 def check_template(values: NDArray, name: str, *, positive: bool) -> None:
@@ -274,4 +299,5 @@ def stack(models: Sequence[BinnedModel]) -> BinnedModel:
     ]
     names = ("signal", "background", "shape", "stat")
     rows = [np.concatenate([getattr(model, name) for model in models]) for name in names]
-    return BinnedModel(rows[0], rows[1], rows[2], rows[3], np.concatenate(padded))
+    flags = np.concatenate([model.poisson for model in models])
+    return BinnedModel(rows[0], rows[1], rows[2], rows[3], np.concatenate(padded), flags)

@@ -5,7 +5,7 @@ and a background sample, and modifiers of the kinds that :class:`BinnedModel` kn
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ POI, SHAPE, STAT, VARIATION = "mu", "background_shape", "mc_statistics", "surrog
 MEASUREMENTS = {"upper_limit": 0.0, "signal_strength": -1000.0}
 """Lowest signal strength of each measurement: pyhf takes the first one, and with it q-tilde."""
 HIGHEST = 1000.0
+Statistics = Literal["staterror", "poisson"]
+STATISTICS = {"staterror": "staterror", "poisson": "shapesys"}
 KNOWN = ("normfactor", "shapesys", "staterror", "histosys")
 
 
@@ -29,6 +31,7 @@ def build_workspace(
     signal_variances: NDArray,
     background_variances: NDArray,
     variations: Sequence[NDArray] = (),
+    mc_statistics: Statistics = "staterror",
 ) -> dict[str, Any]:
     """Return a workspace: plain values, ready to be written as JSON.
 
@@ -44,14 +47,17 @@ def build_workspace(
         background_variances: The same for the background.
         variations: Changes of the background at one standard deviation of each correlated
             nuisance [events], each of shape ``(n_bins,)``.
+        mc_statistics: ``staterror`` for a Gaussian factor on both samples in each bin, or
+            ``poisson`` for the exact likelihood of the background's events (a ``shapesys``).
 
     Raises:
         ValueError: If a background bin is empty or negative; the bin is named.
     """
     BinnedModel.build(signal, background)  # checks the templates
+    kind, gaussian = STATISTICS[mc_statistics], mc_statistics == "staterror"
     modifiers: list[dict[str, Any]] = [
         {"name": SHAPE, "type": "shapesys", "data": (shape * background).tolist()},
-        _staterror(background_variances),
+        {"name": STAT, "type": kind, "data": np.sqrt(background_variances).tolist()},
     ]
     for number, change in enumerate(variations, 1):
         data = {
@@ -59,9 +65,12 @@ def build_workspace(
             "lo_data": (background - change).tolist(),
         }
         modifiers.append({"name": f"{VARIATION}_{number}", "type": "histosys", "data": data})
-    strength = {"name": POI, "type": "normfactor", "data": None}
+    strength: list[dict[str, Any]] = [{"name": POI, "type": "normfactor", "data": None}]
+    if gaussian:
+        errors = np.sqrt(signal_variances).tolist()
+        strength.append({"name": STAT, "type": kind, "data": errors})
     samples = [
-        _sample(SIGNAL, signal, [strength, _staterror(signal_variances)]),
+        _sample(SIGNAL, signal, strength),
         _sample(BACKGROUND, background, modifiers),
     ]
     measurements = []
@@ -76,10 +85,6 @@ def build_workspace(
     }
 
 
-def _staterror(variances: NDArray) -> dict[str, Any]:
-    return {"name": STAT, "type": "staterror", "data": np.sqrt(variances).tolist()}
-
-
 def _sample(name: str, values: NDArray, modifiers: list[dict[str, Any]]) -> dict[str, Any]:
     return {"name": name, "data": np.asarray(values, float).tolist(), "modifiers": modifiers}
 
@@ -90,7 +95,8 @@ def read_workspace(workspace: Mapping[str, Any]) -> tuple[BinnedModel, Observati
     Args:
         workspace: Content of a workspace file: one channel, in it one sample with the
             ``normfactor`` of the parameter of interest and one without; ``staterror`` on both
-            or on none; ``shapesys`` and symmetric ``histosys`` on the background.
+            or on none; ``shapesys`` and symmetric ``histosys`` on the background, where without
+            ``staterror`` a second ``shapesys`` called ``mc_statistics`` may take its place.
 
     Raises:
         ValueError: If there is anything else in it; use pyhf for such a workspace.
@@ -110,13 +116,16 @@ def read_workspace(workspace: Mapping[str, Any]) -> tuple[BinnedModel, Observati
     errors = [_data_of(sample, "staterror") for sample in (signal, background)]
     variance = sum(np.array(part[0], float) ** 2 for part in errors if part)
     variations = [_symmetric(name, data, b) for name, data in _histosys(background)]
-    shapes = _data_of(background, "shapesys")
+    poisson = _shapesys(background, named=True)
+    stat = np.sqrt(variance) / (s + b) if poisson is None else poisson / b
+    shape = _shapesys(background, named=False)
     model = BinnedModel.build(
         s,
         b,
-        shape=np.array(shapes[0], float) / b if shapes else 0.0,
-        stat=np.sqrt(variance) / (s + b),
+        shape=0.0 if shape is None else shape / b,
+        stat=stat,
         variations=np.array(variations) if variations else None,
+        poisson=poisson is not None,
     )
     return model, observe(model, workspace["observations"][0]["data"])
 
@@ -129,6 +138,15 @@ def _data_of(sample: Mapping[str, Any], kind: str) -> list[Any]:
     return [each["data"] for each in sample["modifiers"] if each["type"] == kind]
 
 
+def _shapesys(sample: Mapping[str, Any], *, named: bool) -> NDArray | None:
+    """Return the ``shapesys`` that stands for simulated statistics, or the other one, if any."""
+    kind = "shapesys"
+    for modifier in sample["modifiers"]:
+        if modifier["type"] == kind and (modifier["name"] == STAT) == named:
+            return np.array(modifier["data"], float)
+    return None
+
+
 def _histosys(sample: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     kind = "histosys"
     return [(each["name"], each["data"]) for each in sample["modifiers"] if each["type"] == kind]
@@ -138,6 +156,11 @@ def _check_modifiers(sample: Mapping[str, Any], *, is_signal: bool, poi: str) ->
     """Refuse modifiers that the fast likelihood has no place for."""
     allowed = ("normfactor", "staterror") if is_signal else KNOWN[1:]
     kinds = [modifier["type"] for modifier in sample["modifiers"]]
+    statistics = ("shapesys", STAT)  # a second shapesys may stand for these
+    if "staterror" not in kinds and statistics in [
+        (m["type"], m["name"]) for m in sample["modifiers"]
+    ]:
+        kinds.remove("shapesys")
     for modifier in sample["modifiers"]:
         kind = modifier["type"]
         wrong = kind not in allowed or (kind == "normfactor" and modifier["name"] != poi)
