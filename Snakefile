@@ -21,7 +21,7 @@ wildcard_constraints:
     scan="[a-z0-9]+",
     member="(bootstrap|replica)[0-9]+",
     observable="[a-z0-9]+",
-    arm="|".join(studies.ARMS),
+    arm="|".join(search.ARMS),
 
 
 include: "rules/events.smk"
@@ -37,7 +37,7 @@ rule all:
     default_target: True
     input:
         "<results>/report.html",
-        studies.search_fits(config),
+        search.further_targets(config),
 
 
 rule surrogates:
@@ -48,7 +48,7 @@ rule surrogates:
 rule histfactory:
     input:
         "<results>/histfactory/summary.json",
-        studies.search_fits(config),
+        search.search_fits(config),
 
 
 rule scan_surrogates:

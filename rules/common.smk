@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from bumpflow import config as studies
+from bumpflow import search
 from bumpflow.device import gpus_needed
 from bumpflow.workflow import code_digest, derive_seed
 
@@ -71,10 +72,10 @@ def each_figure(pattern):
     """Return ``pattern`` filled in with analysis, dataset and name of each figure."""
     return [
         pattern.format(
-            analysis=analysis, dataset=config[analysis]["dataset"], name=name
+            analysis=analysis, dataset=config["surrogates"]["dataset"], name=name
         )
-        for analysis, names in FIGURES.items()
-        for name in names
+        for analysis in config["analyses"]
+        for name in FIGURES[analysis]
     ]
 
 

@@ -34,7 +34,7 @@ rule generate_background:
 
 rule train_selection:
     input:
-        signal=f"<results>/events/{config['histfactory']['signal']['dataset']}/events.parquet",
+        signal="<results>/events/%s/events.parquet" % search.signal_of(config)[0],
         generated="<results>/histfactory/{dataset}/{model}/generated.parquet",
     output:
         classifier="<results>/histfactory/{dataset}/{model}/selection.safetensors",
@@ -91,7 +91,7 @@ rule train_reweighting:
 rule score_events:
     input:
         background="<results>/events/{dataset}/events.parquet",
-        signal=f"<results>/events/{config['histfactory']['signal']['dataset']}/events.parquet",
+        signal="<results>/events/%s/events.parquet" % search.signal_of(config)[0],
         generated="<results>/histfactory/{dataset}/{model}/generated.parquet",
         classifier="<results>/histfactory/{dataset}/{model}/selection.safetensors",
         reweighter="<results>/histfactory/{dataset}/{model}/reweighting.safetensors",
@@ -158,10 +158,10 @@ rule fill_templates:
         mem_mb=2000,
         runtime=60,
     params:
-        observables=studies.selected_observables(config),
+        observables=search.selected_observables(config),
         cut=config["histfactory"]["cut"],
         splits=config["histfactory"]["splits"] | {"generated": ["template"]},
-        sizes=studies.generated_sizes(config),
+        sizes=search.generated_sizes(config),
         code=code_of("fill_templates"),
     script:
         "../scripts/fill_templates.py"

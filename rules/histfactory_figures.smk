@@ -8,9 +8,9 @@ Produces: <results>/histfactory/{dataset}/figures/*.{png,pdf}
 rule plot_selection:
     input:
         mc="<results>/histfactory/{dataset}/%s/scored_mc.parquet"
-        % config["histfactory"]["model"],
+        % search.surrogate_of(config),
         surrogate="<results>/histfactory/{dataset}/%s/scored_surrogate.parquet"
-        % config["histfactory"]["model"],
+        % search.surrogate_of(config),
         style=project_file("config/matplotlibrc"),
     output:
         roc=figure_files("histfactory", "selection_roc"),
@@ -37,16 +37,16 @@ rule plot_selection:
 rule plot_fits:
     input:
         templates="<results>/histfactory/{dataset}/%s/templates.parquet"
-        % config["histfactory"]["model"],
+        % search.surrogate_of(config),
         records=expand(
             "<results>/histfactory/{{dataset}}/{model}/{observable}/{arm}/fit.json",
-            model=config["histfactory"]["model"],
+            model=search.surrogate_of(config),
             observable=config["histfactory"]["select"],
             arm=["mc", "reweightednuisance"],
         ),
         tables=expand(
             "<results>/histfactory/{{dataset}}/{model}/{observable}/{arm}/nuisances.parquet",
-            model=config["histfactory"]["model"],
+            model=search.surrogate_of(config),
             observable=config["histfactory"]["select"],
             arm="reweightednuisance",
         ),
@@ -64,7 +64,7 @@ rule plot_fits:
         mem_mb=1000,
         runtime=10,
     params:
-        observables=studies.selected_observables(config),
+        observables=search.selected_observables(config),
         arms=["mc", "reweightednuisance"],
         compared=["mc", "surrogate", "reweighted"],
         crosssection_fb=config["histfactory"]["crosssection_fb"],
@@ -80,7 +80,7 @@ rule plot_scans:
     input:
         tables=expand(
             "<results>/histfactory/{{dataset}}/{model}/{observable}/scans.parquet",
-            model=config["histfactory"]["model"],
+            model=search.surrogate_of(config),
             observable=config["histfactory"]["select"],
         ),
         style=project_file("config/matplotlibrc"),
@@ -100,8 +100,8 @@ rule plot_scans:
         mem_mb=1000,
         runtime=10,
     params:
-        observables=studies.selected_observables(config),
-        arms=studies.ARMS,
+        observables=search.selected_observables(config),
+        arms=search.ARMS,
         compared=["mc", "surrogate", "reweighted"],
         systematic=config["histfactory"]["systematic"],
         systematics=config["histfactory"]["systematics"],
@@ -114,12 +114,12 @@ rule plot_toys:
     input:
         results=expand(
             "<results>/histfactory/{{dataset}}/{model}/{observable}/toys.parquet",
-            model=config["histfactory"]["model"],
+            model=search.surrogate_of(config),
             observable=config["histfactory"]["select"],
         ),
         pulls=expand(
             "<results>/histfactory/{{dataset}}/{model}/{observable}/toy_pulls.parquet",
-            model=config["histfactory"]["model"],
+            model=search.surrogate_of(config),
             observable=config["histfactory"]["select"],
         ),
         style=project_file("config/matplotlibrc"),
@@ -134,8 +134,8 @@ rule plot_toys:
         mem_mb=1000,
         runtime=10,
     params:
-        observables=studies.selected_observables(config),
-        arms=studies.ARMS,
+        observables=search.selected_observables(config),
+        arms=search.ARMS,
         code=code_of("plot_toys"),
     script:
         "../scripts/plot_toys.py"
@@ -144,11 +144,11 @@ rule plot_toys:
 rule plot_reweighting:
     input:
         record="<results>/histfactory/{dataset}/%s/reweighting.json"
-        % config["histfactory"]["model"],
+        % search.surrogate_of(config),
         calibration="<results>/histfactory/{dataset}/%s/calibration.parquet"
-        % config["histfactory"]["model"],
+        % search.surrogate_of(config),
         surrogate="<results>/histfactory/{dataset}/%s/scored_surrogate.parquet"
-        % config["histfactory"]["model"],
+        % search.surrogate_of(config),
         style=project_file("config/matplotlibrc"),
     output:
         reweighting=figure_files("histfactory", "reweighting"),

@@ -32,7 +32,7 @@ rule train_member:
         splits=config["histfactory"]["splits"]
         | {"train": ["train"], "validation": ["validation"]},
         settings=lambda wildcards: studies.member_settings(config, wildcards.model),
-        observables=studies.selected_observables(config),
+        observables=search.selected_observables(config),
         cut=config["histfactory"]["cut"],
         checkpoints=lambda wildcards: f"{studies.results_folder(config)}/checkpoints/"
         f"{wildcards.dataset}/{wildcards.model}{wildcards.member}",
@@ -46,7 +46,7 @@ rule train_member:
 rule build_workspace:
     input:
         templates="<results>/histfactory/{dataset}/{model}/templates.parquet",
-        members=studies.member_templates(config, "bootstrap"),
+        members=search.member_templates(config, "bootstrap"),
     output:
         background="<results>/histfactory/{dataset}/{model}/{observable}/{arm}/workspace_background.json",
         injected="<results>/histfactory/{dataset}/{model}/{observable}/{arm}/workspace_injected.json",
@@ -59,7 +59,7 @@ rule build_workspace:
     params:
         arm=lambda wildcards: wildcards.arm,
         observable=lambda wildcards: wildcards.observable,
-        settings=studies.fit_settings(config),
+        settings=search.fit_settings(config),
         code=code_of("build_workspace"),
     script:
         "../scripts/build_workspace.py"
@@ -90,7 +90,7 @@ rule fit_workspace:
 rule scan_fits:
     input:
         templates="<results>/histfactory/{dataset}/{model}/templates.parquet",
-        members=studies.member_templates(config, "bootstrap"),
+        members=search.member_templates(config, "bootstrap"),
     output:
         scans="<results>/histfactory/{dataset}/{model}/{observable}/scans.parquet",
         timing="<results>/histfactory/{dataset}/{model}/{observable}/timing.json",
@@ -104,7 +104,7 @@ rule scan_fits:
         runtime=60,
     params:
         observable=lambda wildcards: wildcards.observable,
-        settings=studies.fit_settings(config),
+        settings=search.fit_settings(config),
         code=code_of("scan_fits"),
     script:
         "../scripts/scan_fits.py"
@@ -113,8 +113,8 @@ rule scan_fits:
 rule run_toys:
     input:
         templates="<results>/histfactory/{dataset}/{model}/templates.parquet",
-        bootstraps=studies.member_templates(config, "bootstrap"),
-        replicas=studies.member_templates(config, "replica"),
+        bootstraps=search.member_templates(config, "bootstrap"),
+        replicas=search.member_templates(config, "replica"),
     output:
         toys="<results>/histfactory/{dataset}/{model}/{observable}/toys.parquet",
         pulls="<results>/histfactory/{dataset}/{model}/{observable}/toy_pulls.parquet",
@@ -128,7 +128,7 @@ rule run_toys:
         runtime=60,
     params:
         observable=lambda wildcards: wildcards.observable,
-        settings=studies.fit_settings(config),
+        settings=search.fit_settings(config),
         seed=seed_for("run_toys"),
         code=code_of("run_toys"),
     script:
@@ -137,11 +137,11 @@ rule run_toys:
 
 rule summarise_histfactory:
     input:
-        efficiencies=studies.search_result(config, "efficiencies.json"),
-        reweighting=studies.search_result(config, "reweighting.json"),
-        scans=studies.search_result(config, "{observable}/scans.parquet"),
-        toys=studies.search_result(config, "{observable}/toys.parquet"),
-        timing=studies.search_result(config, "{observable}/timing.json"),
+        efficiencies=search.search_result(config, "efficiencies.json"),
+        reweighting=search.search_result(config, "reweighting.json"),
+        scans=search.search_result(config, "{observable}/scans.parquet"),
+        toys=search.search_result(config, "{observable}/toys.parquet"),
+        timing=search.search_result(config, "{observable}/timing.json"),
     output:
         summary="<results>/histfactory/summary.json",
     log:
@@ -151,7 +151,7 @@ rule summarise_histfactory:
         mem_mb=1000,
         runtime=5,
     params:
-        settings=studies.fit_settings(config),
+        settings=search.fit_settings(config),
         code=code_of("summarise_histfactory"),
     script:
         "../scripts/summarise_histfactory.py"

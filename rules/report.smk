@@ -23,7 +23,9 @@ rule write_config:
 
 rule merge_scorecard:
     input:
-        summaries=[f"<results>/{analysis}/summary.json" for analysis in FIGURES],
+        summaries=[
+            f"<results>/{analysis}/summary.json" for analysis in config["analyses"]
+        ],
         bench=bench_summary,
     output:
         scorecard="<results>/scorecard.parquet",

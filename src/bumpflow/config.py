@@ -1,9 +1,7 @@
 """Check the merged configuration before any job starts."""
 
 from collections import ChainMap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
-from itertools import pairwise
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,27 +10,13 @@ from jsonschema.exceptions import ValidationError
 
 from bumpflow import io
 from bumpflow.ingest.layout import build_layout
+from bumpflow.search import check_search, search_size
+from bumpflow.suggest import suggest
 
 DEFAULT_STUDY = "default"
 RESULTS = Path("results")
 DOWNLOADS = RESULTS / "downloads"
 READING_OPTIONS = ("header", "label", "columns", "nonnegative")
-SCORE = "score"  # the column that the search adds
-ARMS = ("mc", "surrogate", "reweighted", "surrogatenuisance", "reweightednuisance")
-"""Background templates that a search compares, with and without the training's nuisance."""
-FIT_SETTINGS = (
-    "crosssection_fb",
-    "luminosity_fb",
-    "signal_fraction",
-    "systematic",
-    "systematics",
-    "normalisation",
-    "mc_statistics",
-    "confidence",
-    "scans",
-    "ensemble",
-    "toys",
-)
 COLUMN_LISTS = ("mirror", "corner_features")
 TAKEN = (
     "bench",
@@ -69,7 +53,8 @@ def check_config(
     if not faults:
         faults = [*_check_study(config, overlays), *_check_names(config), *_check_sums(config)]
         faults += _check_datasets(config)
-        faults += _check_search(config)
+        if "histfactory" in config["analyses"]:
+            faults += check_search(config)
     if faults:
         lines = "\n".join(f"  - {fault}" for fault in faults)
         msg = f"the configuration cannot be used:\n{lines}"
@@ -163,38 +148,6 @@ def training_settings(config: Mapping[str, Any], model: str) -> dict[str, Any]:
     return dict(config["training"] | model_settings(config, model).get("training", {}))
 
 
-def selected_observables(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the observables that a search fits, by name, the first one first."""
-    search = config["histfactory"]
-    return {name: search["observables"][name] for name in search["select"]}
-
-
-def fit_settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a search's fits depend on."""
-    return {key: config["histfactory"][key] for key in FIT_SETTINGS}
-
-
-def member_templates(config: Mapping[str, Any], kind: str) -> list[str]:
-    """Return the templates of all surrogates of a kind that a search trains again."""
-    folder = "<results>/histfactory/{dataset}/{model}"
-    numbers = range(config["histfactory"]["ensemble"][f"{kind}s"])
-    return [f"{folder}/{kind}{number}/templates.parquet" for number in numbers]
-
-
-def search_fits(config: Mapping[str, Any]) -> list[str]:
-    """Return the fits of a search's workspaces, of every background template and observable."""
-    observables = config["histfactory"]["select"]
-    paths = (f"{observable}/{arm}/fit.json" for observable in observables for arm in ARMS)
-    return [search_result(config, path) for path in paths]
-
-
-def search_result(config: Mapping[str, Any], path: str) -> str:
-    """Return a result of the search; ``{observable}`` in it stands for the first observable."""
-    search = config["histfactory"]
-    folder = f"<results>/histfactory/{search['dataset']}/{search['model']}"
-    return f"{folder}/{path.replace('{observable}', search['select'][0])}"
-
-
 def member_settings(config: Mapping[str, Any], model: str) -> dict[str, Any]:
     """Return how a search trains a surrogate again, and how much it generates with it."""
     search = config["histfactory"]
@@ -202,24 +155,10 @@ def member_settings(config: Mapping[str, Any], model: str) -> dict[str, Any]:
     return {
         "training": training_settings(config, model) | flows,
         "reweighting": search["reweighting"],
-        "n_template": search["n_events"]["template"] // search["ensemble"]["thinning"],
+        "n_template": search_size(config) // search["ensemble"]["thinning"],
         "n_reweighting": search["n_events"]["reweighting"],
         "chunk_size": config["surrogates"]["chunk_size"],
     }
-
-
-def generated_sizes(config: Mapping[str, Any]) -> list[int]:
-    """Return the numbers of generated events that a search tries, less the largest."""
-    grid, most = config["histfactory"]["scans"]["generated"], search_size(config)
-    return [
-        round(grid["low"] * (most / grid["low"]) ** (step / (grid["n_points"] - 1)))
-        for step in range(grid["n_points"] - 1)
-    ]
-
-
-def search_size(config: Mapping[str, Any]) -> int:
-    """Return how many generated events fill a search's background template."""
-    return int(config["histfactory"]["n_events"]["template"])
 
 
 def _explain(error: ValidationError) -> Iterator[str]:
@@ -230,16 +169,9 @@ def _explain(error: ValidationError) -> Iterator[str]:
         known = list(schema.get("properties", {}))
         for key in given:
             if key not in known:
-                yield f"{place}: unknown key {key!r}{_suggest(key, known)}"
+                yield f"{place}: unknown key {key!r}{suggest(key, known)}"
     else:
         yield f"{place}: {error.message}"
-
-
-def _suggest(word: str, known: Iterable[str]) -> str:
-    """Return a hint at the nearest known word, or at all of them."""
-    known = list(known)
-    near = get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}"
 
 
 def _check_study(config: Mapping[str, Any], overlays: Sequence[str | Path]) -> Iterator[str]:
@@ -260,92 +192,23 @@ def _check_names(config: Mapping[str, Any]) -> Iterator[str]:
     surrogates, datasets, models = config["surrogates"], config["datasets"], config["models"]
     if surrogates["dataset"] not in datasets:
         name = surrogates["dataset"]
-        yield f"surrogates.dataset: {name!r} is not defined in datasets{_suggest(name, datasets)}"
+        yield f"surrogates.dataset: {name!r} is not defined in datasets{suggest(name, datasets)}"
     for name in surrogates["models"]:
         if name not in models:
-            yield f"surrogates.models: {name!r} is not defined in models{_suggest(name, models)}"
+            yield f"surrogates.models: {name!r} is not defined in models{suggest(name, models)}"
     shown = shown_model(config)
     if shown not in surrogates["models"]:
-        known = _suggest(shown, surrogates["models"])
+        known = suggest(shown, surrogates["models"])
         yield f"surrogates.figures.model: {shown!r} is not in surrogates.models{known}"
     for name in set(surrogates["context"]) & set(config["features"]):
         yield f"surrogates.context: {name!r} is also in features: a column is one or the other"
     for name, scan in config["scans"].items():
         if scan["model"] not in models:
-            known = _suggest(scan["model"], models)
+            known = suggest(scan["model"], models)
             yield f"scans.{name}.model: {scan['model']!r} is not defined in models{known}"
         else:
             for taken in models.keys() & scan_points(config, name).keys():
                 yield f"scans.{name}: its point {taken!r} has a model's name: choose another"
-
-
-def _check_search(config: Mapping[str, Any]) -> Iterator[str]:
-    """Find settings of the search that contradict others."""
-    search, surrogates = config["histfactory"], config["surrogates"]
-    place = "histfactory"
-    for key in ("dataset", "signal.dataset"):
-        name = search["signal"]["dataset"] if key.startswith("signal") else search["dataset"]
-        if name not in config["datasets"]:
-            known = _suggest(name, config["datasets"])
-            yield f"{place}.{key}: {name!r} is not defined in datasets{known}"
-    if search["dataset"] != surrogates["dataset"]:
-        yield (
-            f"{place}.dataset: {search['dataset']!r} has no surrogates, as surrogates.dataset is"
-            f" {surrogates['dataset']!r}: choose the same"
-        )
-    if search["model"] not in surrogates["models"]:
-        known = _suggest(search["model"], surrogates["models"])
-        yield f"{place}.model: {search['model']!r} is not in surrogates.models{known}"
-    signal = (search["signal"]["dataset"], search["signal"]["label"])
-    if signal == (search["dataset"], surrogates["label"]):
-        yield f"{place}.signal: {signal} is what the surrogates imitate: signal must differ from it"
-    yield from _check_observables(config)
-    yield from _check_purposes(search["splits"], config["splits"])
-    if search["systematic"] not in search["systematics"]:
-        yield f"{place}.systematic: {search['systematic']} is not among {place}.systematics"
-    if search["scans"]["generated"]["low"] >= search_size(config):
-        yield f"{place}.scans.generated.low must be below {place}.n_events.template"
-
-
-def _check_observables(config: Mapping[str, Any]) -> Iterator[str]:
-    """Find observables that no sample has, or whose bins cannot be used."""
-    known = [SCORE, *config["features"], *config["surrogates"]["context"]]
-    defined = config["histfactory"]["observables"]
-    for name in config["histfactory"]["select"]:
-        if name not in defined:
-            near = _suggest(name, defined)
-            yield f"histfactory.select: {name!r} is not defined in histfactory.observables{near}"
-            continue
-        block = defined[name]
-        place = f"histfactory.observables.{name}"
-        if block["column"] not in known:
-            near = _suggest(block["column"], known)
-            yield f"{place}.column: {block['column']!r} is neither a feature nor the score{near}"
-        edges = block.get("edges") or [block["low"], block["high"]]
-        if any(high <= low for low, high in pairwise(edges)):
-            yield f"{place}: edges of bins must rise, but they are {edges}"
-
-
-def _check_purposes(
-    purposes: Mapping[str, Sequence[str]], splits: Mapping[str, float]
-) -> Iterator[str]:
-    """Find splits that do not exist, or that serve two purposes that exclude each other."""
-    place = "histfactory.splits"
-    for purpose, names in purposes.items():
-        for name in names:
-            if name not in splits:
-                yield f"{place}.{purpose}: there is no split {name!r}{_suggest(name, splits)}"
-    for one, other in (
-        ("data", "background"),
-        ("data", "signal"),
-        ("data", "reweighting"),
-        ("data", "selection"),
-        ("signal", "selection"),
-    ):
-        for name in sorted({*purposes[one]} & {*purposes[other]}):
-            yield f"{place}: {name!r} serves both {one} and {other}: they must be independent"
-    for name in sorted({*purposes["data"]} & {"train", "validation"}):
-        yield f"{place}.data: surrogates learn from {name!r}: choose another"
 
 
 def _check_datasets(config: Mapping[str, Any]) -> Iterator[str]:
@@ -365,7 +228,7 @@ def _check_datasets(config: Mapping[str, Any]) -> Iterator[str]:
         for place, names in used.items():
             for column in names:
                 if columns and column not in columns:
-                    known = _suggest(column, columns)
+                    known = suggest(column, columns)
                     yield f"{place}: dataset {name!r} has no column {column!r}{known}"
 
 

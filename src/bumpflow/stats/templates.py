@@ -66,7 +66,7 @@ def count_sample(
     for piece in pieces:
         stage = np.searchsorted(stages, np.arange(n_seen, n_seen + len(piece)), side="right")
         n_seen += len(piece)
-        weight, keep = piece["weight"].to_numpy("f8"), piece[SCORE].to_numpy() > cut
+        weight, keep = piece["weight"].to_numpy("f8"), piece[SCORE].to_numpy() >= cut
         total.fill(stage, weight=weight)
         passed.fill(stage[keep], weight=weight[keep])
         for name, (column, _) in observables.items():
