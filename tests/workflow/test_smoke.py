@@ -77,6 +77,7 @@ def test_smoke_study_makes_report_and_scorecard(runs):
         scorecard = io.read_table(folder / "scorecard.parquet")
         models = io.read_yaml(folder / "config.yaml")["surrogates"]["models"]
         wanted = {f"surrogates.{model}.c2st_auc" for model in [*models, "control"]}
+        wanted |= {f"histfactory.{arm}.coverage68" for arm in ("mc", "surrogate", "reweighted")}
         assert wanted <= set(scorecard["quantity"])
 
 
