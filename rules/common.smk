@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from bumpflow import config as studies
-from bumpflow import search
+from bumpflow.search import settings as search
 from bumpflow.device import gpus_needed
 from bumpflow.workflow import code_digest, derive_seed
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from bumpflow import io
-from bumpflow.histfactory import build_workspaces, collect
+from bumpflow.search.arms import build_workspaces, collect
 from bumpflow.workflow import run_rule
 
 

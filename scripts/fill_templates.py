@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from bumpflow import io
-from bumpflow.histfactory import count_samples
+from bumpflow.search.arms import count_samples
 from bumpflow.workflow import run_rule
 
 

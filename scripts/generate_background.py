@@ -7,7 +7,7 @@ import torch
 from bumpflow import io
 from bumpflow.device import choose_device
 from bumpflow.flows.density import load
-from bumpflow.selection import draw_pieces
+from bumpflow.search.selection import draw_pieces
 from bumpflow.workflow import derive_seed, progress, run_rule
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from bumpflow import io
-from bumpflow.closure import run_toys
+from bumpflow.search.closure import run_toys
 from bumpflow.workflow import run_rule
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from bumpflow import io
-from bumpflow.histfactory import scan
+from bumpflow.search.scan import scan
 from bumpflow.workflow import run_rule
 
 

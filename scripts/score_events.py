@@ -6,7 +6,7 @@ from bumpflow import io
 from bumpflow.classifiers import restore_networks
 from bumpflow.device import choose_device
 from bumpflow.evaluate import reweighting
-from bumpflow.selection import score_pieces
+from bumpflow.search.selection import score_pieces
 from bumpflow.workflow import run_rule
 
 

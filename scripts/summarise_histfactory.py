@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from bumpflow import io
-from bumpflow.evaluate.search import search_quantities
+from bumpflow.search.scorecard import search_quantities
 from bumpflow.summary import as_records
 from bumpflow.workflow import run_rule
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from bumpflow import io
 from bumpflow.device import choose_device
-from bumpflow.ensemble import train_member
 from bumpflow.flows.density import load, store
-from bumpflow.selection import Kind
+from bumpflow.search.ensemble import train_member
+from bumpflow.search.selection import Kind
 from bumpflow.workflow import run_rule
 
 

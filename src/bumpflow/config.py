@@ -10,7 +10,7 @@ from jsonschema.exceptions import ValidationError
 
 from bumpflow import io
 from bumpflow.ingest.layout import build_layout
-from bumpflow.search import check_search, search_size
+from bumpflow.search.settings import check_search, search_size
 from bumpflow.suggest import suggest
 
 DEFAULT_STUDY = "default"

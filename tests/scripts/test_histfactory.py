@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from bumpflow import io
-from bumpflow.evaluate.search import search_quantities
 from bumpflow.flows.density import DensitySettings, EventDensity, store
-from bumpflow.histfactory import ARMS
+from bumpflow.search.arms import ARMS
+from bumpflow.search.scorecard import search_quantities
 from bumpflow.stats.fit import CONVERGED
 from bumpflow.summary import from_records
 from scripts import (
@@ -358,3 +358,20 @@ def test_failed_fits_are_left_off_the_scorecard():
         settings=SETTINGS,
     )
     assert not any("spurious" in quantity.quantity for quantity in found)
+
+
+def test_nothing_is_learnt_from_the_events_that_play_the_data(study, tmp_path):
+    events = io.read_table(study / "events.parquet")
+    data = events["split"].isin(USES["data"])
+    events.loc[data, FEATURES] += np.float32(7)
+    io.write_table(tmp_path / "events.parquet", events)
+    for name in ("model.safetensors", "generated.parquet"):
+        (tmp_path / name).write_bytes((study / name).read_bytes())
+    _train_networks(tmp_path)
+    _train_member(tmp_path, "bootstrap0")
+    for name in ("selection.safetensors", "reweighting.safetensors", "calibration.parquet"):
+        assert (tmp_path / name).read_bytes() == (study / name).read_bytes(), name
+    templates = [
+        io.read_table(path / "bootstrap0" / "templates.parquet") for path in (tmp_path, study)
+    ]
+    assert templates[0].equals(templates[1])

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from bumpflow import io
-from bumpflow.histfactory import ARMS
+from bumpflow.search.arms import ARMS
 from tests.workflow.helpers import snakemake
 
 STUDY = """

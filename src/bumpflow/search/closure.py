@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bumpflow.histfactory import (
+from bumpflow.search.arms import (
     ARMS,
     Histogram,
     Ingredients,

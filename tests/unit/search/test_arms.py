@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bumpflow.histfactory import (
+from bumpflow.search.arms import (
     ARMS,
     Yields,
     asimov_counts,
@@ -13,8 +13,8 @@ from bumpflow.histfactory import (
     collect,
     count_samples,
     pick,
-    scan,
 )
+from bumpflow.search.scan import scan
 from bumpflow.stats.fit import CONVERGED
 from bumpflow.stats.workspace import read_workspace
 

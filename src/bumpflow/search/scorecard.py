@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bumpflow.histfactory import ARMS
+from bumpflow.search.arms import ARMS
 from bumpflow.stats.fit import CONVERGED
 from bumpflow.summary import Quantity
 

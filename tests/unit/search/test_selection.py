@@ -8,7 +8,7 @@ import torch
 from bumpflow.classifiers import NetworkClassifier, ResMLP, restore_networks, store_networks
 from bumpflow.evaluate.reweighting import Reweighter
 from bumpflow.flows.density import DensitySettings, EventDensity
-from bumpflow.selection import member_events, score_pieces
+from bumpflow.search.selection import member_events, score_pieces
 
 CPU = torch.device("cpu")
 

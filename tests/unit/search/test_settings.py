@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from bumpflow import io, search
+from bumpflow import io
 from bumpflow.config import InvalidConfig, check_config, member_settings
-from bumpflow.histfactory import ARMS
+from bumpflow.search import settings as search
+from bumpflow.search.arms import ARMS
 from bumpflow.stats.templates import SCORE
 
-CONFIG = Path(__file__).parents[2] / "config"
+CONFIG = Path(__file__).parents[3] / "config"
 DEFAULTS = io.read_yaml(CONFIG / "config.yaml")
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bumpflow.closure import run_toys
-from bumpflow.histfactory import ARMS
+from bumpflow.search.arms import ARMS
+from bumpflow.search.closure import run_toys
 
 BACKGROUND = np.array([0.08, 0.05, 0.03, 0.02])
 SIGNAL = np.array([0.05, 0.1, 0.2, 0.3])

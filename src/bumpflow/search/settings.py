@@ -7,7 +7,7 @@ from typing import Any
 from bumpflow.suggest import suggest
 
 ARMS = ("mc", "surrogate", "reweighted", "surrogatenuisance", "reweightednuisance")
-"""Background templates that a search compares: the keys of :data:`bumpflow.histfactory.ARMS`."""
+"""Background templates that a search compares: the keys of :data:`bumpflow.search.arms.ARMS`."""
 FIT_SETTINGS = (
     "crosssection_fb",
     "luminosity_fb",

@@ -13,8 +13,8 @@ from torch import Tensor
 from bumpflow.classifiers import restore_networks
 from bumpflow.evaluate.reweighting import ReweightingSettings, train_reweighter
 from bumpflow.flows.density import DensitySettings, EventDensity, fit_density
-from bumpflow.histfactory import count_samples
-from bumpflow.selection import WEIGHT, Kind, draw_pieces, member_events, score_pieces
+from bumpflow.search.arms import count_samples
+from bumpflow.search.selection import WEIGHT, Kind, draw_pieces, member_events, score_pieces
 from bumpflow.stats.templates import SCORE
 from bumpflow.surrogates import Events, split_settings
 from bumpflow.workflow import derive_seed

@@ -1,0 +1,1 @@
+"""A search in which surrogate events stand in for Monte Carlo background."""
