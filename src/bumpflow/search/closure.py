@@ -3,7 +3,8 @@
 Events can be drawn from a surrogate at will. Surrogates that were trained again on events drawn
 from it, as many as there are Monte Carlo events (``replicas``), are to it what it is to nature, and
 their templates can be compared with the exact one. Templates thus really vary from one
-pseudo-experiment to the next, as the likelihood's nuisances claim.
+pseudo-experiment to the next, as the likelihood's nuisances claim. All are normalised to the
+cross-section, whatever the analysis itself does.
 """
 
 from collections.abc import Mapping, Sequence
