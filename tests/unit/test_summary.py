@@ -8,7 +8,9 @@ FULL = Quantity("surrogates.mademog.c2st_auc", 0.52, 0.01, 0.5, "exact", 3560, "
 BARE = Quantity("ingest.rate_ratio", 2.5)
 
 
-@pytest.mark.parametrize("name", ["bench", "A.b.c", "a.b.c.d", "a..b", "a.b c", "a.b.c ", "a.-b"])
+@pytest.mark.parametrize(
+    "name", ["bench", "A.b.c", "a.b.c.d.e", "a..b", "a.b c", "a.b.c ", "a.-b"]
+)
 def test_malformed_name_is_refused(name):
     with pytest.raises(ValueError, match="is no name of the scorecard"):
         Quantity(name, 1.0)

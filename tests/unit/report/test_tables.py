@@ -20,6 +20,22 @@ def test_headlines_set_subjects_by_measures_and_mark_the_best():
     assert [name for name, _ in cost.rows] == ["RQS"]
 
 
+def test_a_variant_of_a_measure_makes_a_row_of_its_own():
+    quantities = [
+        Quantity("histfactory.mc.coverage68", 0.66, 0.01),
+        Quantity("histfactory.surrogate.coverage68", 0.6, 0.01),
+        Quantity("histfactory.surrogate.coverage68.nuisance", 0.69, 0.01),
+        Quantity("histfactory.limit_seconds", 0.1, unit="s"),
+    ]
+    (toys,) = headline_tables("histfactory", quantities)
+    assert toys.columns == ["coverage, 68.3 %"]
+    assert [(name, cells[0].value) for name, cells in toys.rows] == [
+        ("Monte Carlo template", 0.66),
+        ("generated", 0.6),
+        ("generated, with nuisance", 0.69),
+    ]
+
+
 def test_an_analysis_without_a_plan_shows_all_its_measures():
     quantities = [
         Quantity("newthing.first.some_number", 1.0),
