@@ -24,9 +24,10 @@ def code_of(script):
     return code_digest(workflow.source_path(f"../scripts/{script}.py"))
 
 
-def checkpoint_folder(script):
+def checkpoint_folder(script, job="{model}"):
     """Return where a job keeps checkpoints, apart for each version of its code."""
-    return f"{studies.results_folder(config)}/checkpoints/{{dataset}}/{{model}}/{code_of(script)}"
+    folder = f"{studies.results_folder(config)}/checkpoints/{{dataset}}"
+    return f"{folder}/{job}/{code_of(script)}"
 
 
 def project_file(path):

@@ -34,8 +34,7 @@ rule train_member:
         settings=lambda wildcards: studies.member_settings(config, wildcards.model),
         observables=search.selected_observables(config),
         cut=config["histfactory"]["cut"],
-        checkpoints=lambda wildcards: f"{studies.results_folder(config)}/checkpoints/"
-        f"{wildcards.dataset}/{wildcards.model}{wildcards.member}",
+        checkpoints=checkpoint_folder("train_member", job="{model}_{member}"),
         device=config["device"],
         seed=seed_for("train_member"),
         code=code_of("train_member"),

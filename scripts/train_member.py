@@ -53,7 +53,7 @@ def main(
     io.write_tensors(model, tensors, settings=stored)
     io.write_table(history, member.history)
     io.write_table(templates, member.templates)
-    io.remove_folder(checkpoints)
+    io.remove_folder(Path(checkpoints).parent)  # those of older code, too
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 from torch import Tensor, nn
 
+from bumpflow.rowhash import hash_rows
 from bumpflow.train import TrainSettings, fit
 from bumpflow.workflow import derive_seed
 
@@ -280,10 +281,25 @@ def weighted_cross_entropy(network: nn.Module, x: Tensor, y: Tensor, weight: Ten
     return weight * loss
 
 
+def first_alike(x: NDArray) -> NDArray:
+    """Return the first row that equals each row; in a bootstrap sample, events occur repeatedly.
+
+    Args:
+        x: Events, shape ``(n, features)``.
+
+    Returns:
+        Rows, shape ``(n,)``; ``arange(n)`` where no event occurs twice.
+    """
+    _, first, group = np.unique(hash_rows(x.T), return_index=True, return_inverse=True)
+    return first[group]
+
+
 def _set_aside(x: NDArray, fraction: float, rng: np.random.Generator) -> tuple[NDArray, NDArray]:
-    """Split events at random into those to train and those to validate with."""
-    rows = rng.permutation(len(x))
+    """Split events at random into those to train and to validate with; equal ones stay together."""
+    place = np.argsort(rng.permutation(len(x)))[first_alike(x)]
+    rows = np.argsort(place, kind="stable")
     n_validation = max(1, round(fraction * len(x)))
+    n_validation = np.searchsorted(place[rows], place[rows[n_validation - 1]], side="right")
     return x[rows[n_validation:]], x[rows[:n_validation]]
 
 

@@ -176,7 +176,7 @@ def _train_member(folder, name):
         },
         observables=OBSERVABLES,
         cut=0.3,
-        checkpoints=str(folder / "checkpoints" / name),
+        checkpoints=str(folder / "checkpoints" / name / "code"),
         device="cpu",
         seed=int(name[-1]) + 10,
     )

@@ -120,3 +120,25 @@ def test_early_stopping_uses_other_events_than_training(samples, monkeypatch):
     for part in parts:
         _, labels, weights = calls[part]
         assert weights[labels == 0].sum() == pytest.approx(float(weights[labels == 1].sum()))
+
+
+def test_copies_of_an_event_are_recognised():
+    x = np.array([[1, 2], [3, 4], [1, 2], [1, 4], [3, 4]], dtype="f4")
+    assert classifiers.first_alike(x).tolist() == [0, 1, 0, 3, 1]
+
+
+def test_events_that_occur_once_are_split_by_the_random_order_alone():
+    x = np.random.default_rng(0).normal(size=(40, 2)).astype("f4")
+    order = np.random.default_rng(3).permutation(40)
+    train, validation = classifiers._set_aside(x, 0.25, np.random.default_rng(3))
+    assert np.array_equal(validation, x[order[:10]])
+    assert np.array_equal(train, x[order[10:]])
+
+
+def test_copies_of_an_event_never_both_train_and_validate():
+    x = np.random.default_rng(0).normal(size=(50, 2)).astype("f4")
+    copies = x[np.random.default_rng(1).integers(50, size=200)]
+    train, validation = classifiers._set_aside(copies, 0.25, np.random.default_rng(2))
+    assert len(train) + len(validation) == 200
+    assert 50 <= len(validation) < 60
+    assert not {tuple(row) for row in train} & {tuple(row) for row in validation}

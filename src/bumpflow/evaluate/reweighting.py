@@ -25,6 +25,7 @@ from bumpflow.classifiers import (
     NetworkClassifier,
     NetworkSettings,
     TreeSettings,
+    first_alike,
     restore_networks,
     store_networks,
     train_classifier,
@@ -103,7 +104,9 @@ def train_reweighter(
     """
     rng = np.random.default_rng(derive_seed(seed, "folds"))
     samples = (mc, generated)
-    folds = [rng.permutation(np.arange(len(x)) % settings.folds) for x in samples]
+    folds = [
+        rng.permutation(np.arange(len(x)) % settings.folds)[first_alike(x)] for x in samples
+    ]  # copies of an event share a fold, or their networks would know it
     networks, raw = [], [np.empty(len(x)) for x in samples]
     for fold in range(settings.folds):
         network, _ = train_classifier(

@@ -1,5 +1,7 @@
 """Weights of generated events: right where they can be known, and modest where they cannot."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -72,6 +74,16 @@ def test_nothing_to_learn_gives_weights_of_one():
     weight = weigher.weight(gauss(2000, 8))
     assert weight.std() < 0.15
     assert effective_fraction(weight) > 0.97
+
+
+def test_copies_of_events_do_not_calibrate_their_own_networks():
+    """A bootstrap of few events: a network knows by heart what occurs in other folds, too."""
+    training = replace(TRAINING, max_epochs=60, patience=60)
+    able = replace(NETWORK, hidden_features=128, layers=2, training=training)
+    settings = ReweightingSettings(folds=4, clip=5.0, network=able)
+    mc = gauss(100, 5)[np.random.default_rng(0).integers(100, size=400)]
+    weigher, _ = train_reweighter(mc, gauss(400, 6), settings=settings, seed=7, device=CPU)
+    assert weigher.slope < 0.15  # 0.8 if copies are spread over folds
 
 
 def test_overconfident_log_odds_are_shrunk_and_misleading_ones_dropped():
