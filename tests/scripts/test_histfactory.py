@@ -293,6 +293,8 @@ def test_fits_toys_and_scorecard(study):
     ratio = last["spurious"] / last["stat_uncertainty"]
     assert card["histfactory.unweighted.spurious_over_sigma"].value == ratio["surrogate"]
     assert card["histfactory.surrogate.spurious_over_sigma"].value == ratio["reweighted"]
+    assert card["histfactory.mc.mu_hat"].n == 500
+    assert card["histfactory.surrogate.mu_hat"].n == 3000
     assert card["histfactory.limit_seconds"].value < 5
 
 

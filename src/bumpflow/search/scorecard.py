@@ -48,7 +48,7 @@ def search_quantities(
     return [
         *_efficiencies(efficiencies),
         *_reweighting(reweighting),
-        *_fits(scans, settings),
+        *_fits(scans, efficiencies, settings),
         *_toys(toys),
         *_timing(timing, len(scans[scans["scan"] == "luminosity"])),
     ]
@@ -98,7 +98,9 @@ def _reweighting(record: Mapping[str, Any]) -> Iterator[Quantity]:
     yield Quantity("histfactory.reweighted.effective_fraction", record["effective_fraction"])
 
 
-def _fits(scans: pd.DataFrame, settings: Mapping[str, Any]) -> Iterator[Quantity]:
+def _fits(
+    scans: pd.DataFrame, efficiencies: Mapping[str, Any], settings: Mapping[str, Any]
+) -> Iterator[Quantity]:
     """Yield what the fits to Asimov data from independent Monte Carlo say."""
     rows = scans[
         (scans["scan"] == "generated")
@@ -108,9 +110,10 @@ def _fits(scans: pd.DataFrame, settings: Mapping[str, Any]) -> Iterator[Quantity
     ]
     for row in rows.to_dict("records"):
         subject, suffix = subject_of_arm(row["arm"])
-        sigma, n = row["stat_uncertainty"], int(row["n_generated"])
+        sample = ARMS[row["arm"]].sample
+        sigma, n = row["stat_uncertainty"], efficiencies[sample]["n"]
         spurious = row["spurious"] / sigma, row["spurious_mc_uncertainty"] / sigma
-        for name in SPURIOUS_NAMES[ARMS[row["arm"]].sample]:
+        for name in SPURIOUS_NAMES[sample]:
             yield Quantity(
                 f"histfactory.{name}.spurious_over_sigma{suffix}",
                 *spurious,
@@ -120,6 +123,7 @@ def _fits(scans: pd.DataFrame, settings: Mapping[str, Any]) -> Iterator[Quantity
         yield Quantity(
             f"{subject}.limit_shift{suffix}",
             row["limit_observed"] / row["limit_0"] - 1,
+            row["spurious_mc_uncertainty"] / row["limit_0"],  # limits move with the fitted signal
             reference=0.0,
             reference_source="observed over median expected limit, less 1",
             n=n,
