@@ -58,7 +58,7 @@ def bounded(document: dict[str, Any], low: float, high: float) -> tuple[Any, Any
     document = copy.deepcopy(document)
     document["measurements"][0]["config"]["parameters"][0]["bounds"] = [[low, high]]
     read = pyhf.Workspace(document)
-    model = read.model()
+    model = read.model(measurement_name=document["measurements"][0]["name"])
     return read.data(model), model
 
 

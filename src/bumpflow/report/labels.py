@@ -48,8 +48,8 @@ MEASURES = {
     "sampling_ratio": Measure("sampling, ours / nflows", "high"),
     "simulation_ratio": Measure("sampling, ours / full simulation", "high"),
     "efficiency": Measure("efficiency of the cut"),
-    "mu_hat": Measure("fitted signal strength, 1 injected"),
-    "spurious_over_sigma": Measure("spurious signal / statistical uncertainty"),
+    "mu_hat": Measure("signal strength, 1 injected"),
+    "spurious_over_sigma": Measure("spurious signal / \u03c3"),
     "limit": Measure("95 % CLs limit"),
     "limit_shift": Measure("observed / expected limit \u2212 1"),
     "z0": Measure("significance without signal"),
@@ -57,8 +57,8 @@ MEASURES = {
     "pull_width": Measure("pull width"),
     "coverage68": Measure("coverage, 68.3 %"),
     "coverage95": Measure("coverage, 95 %"),
-    "toy_bias_over_sigma": Measure("mean spurious signal / statistical uncertainty"),
-    "toy_bias_rms": Measure("its root mean square"),
+    "toy_bias_over_sigma": Measure("spurious / \u03c3, mean"),
+    "toy_bias_rms": Measure("spurious / \u03c3, r.m.s."),
     "effective_fraction": Measure("effective share of events"),
 }
 
@@ -121,9 +121,9 @@ NOTES = {
     " two Monte Carlo samples: 1 is as good as Monte Carlo itself.",
     "Fits to independent Monte Carlo": "Data are expectations of Monte Carlo that nothing was"
     " trained on, with one unit of signal for the fitted signal strength and without for the rest."
-    " Uncertainties include that these Monte Carlo events are few. Statistical uncertainty: of the"
-    " signal strength, from the counts of real data of this luminosity alone. Row generated of"
-    " spurious signal: after reweighting, and before it in row unweighted.",
+    " Uncertainties include that these Monte Carlo events are few. \u03c3: statistical uncertainty of"
+    " the signal strength, from the counts of real data of this luminosity alone. The spurious signal"
+    " of generated events is the one after reweighting, and has a row of its own for before.",
     "Pseudo-experiments with a known truth": "The surrogate in use is the truth, from which Monte"
     " Carlo, data and training events of retrained surrogates are drawn. Uncertainties come from"
     " the spread between retrained surrogates. Gaussian factors for the Monte Carlo statistics"
