@@ -63,6 +63,7 @@ class _Tested(NamedTuple):
     asimov: Observations
 
     def rows(self, rows: NDArray) -> "_Tested":
+        """Return the same of some rows."""
         fits = Fit(
             type(self.free.at)(*(part[rows] for part in self.free.at)),
             *(part[rows] for part in self.free[1:]),
