@@ -40,8 +40,8 @@ def wanted_by(name, extra=""):
 
 
 def closure():
-    """Return every package that bumpflow needs here, with its extra ``dev``."""
-    pending = [("bumpflow", ""), ("bumpflow", "dev")]
+    """Return every package that bumpflow needs here, with all its extras."""
+    pending = [("bumpflow", extra) for extra in ("", *PROJECT["optional-dependencies"])]
     seen = set()
     while pending:
         name, extra = pending.pop()
@@ -87,7 +87,7 @@ def test_conda_installs_the_same():
     packages = yaml.safe_load(file.read_text(encoding="utf-8"))["dependencies"]
     python, pip, by_pip = packages
     assert pip == "pip"
-    assert by_pip == {"pip": ["--constraint lock.txt", "--editable ..[dev]"]}
+    assert by_pip == {"pip": ["--constraint lock.txt", "--editable ..[dev,generate]"]}
     assert SpecifierSet(python.removeprefix("python ")) == SpecifierSet(PROJECT["requires-python"])
 
 

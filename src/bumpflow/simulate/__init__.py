@@ -1,0 +1,1 @@
+"""Simulate events: hard processes, showers, a parametrised detector, and what is selected."""
