@@ -16,20 +16,18 @@ pathvars:
 
 
 wildcard_constraints:
-    dataset="[a-z0-9]+",
-    model="[a-z0-9]+",
-    scan="[a-z0-9]+",
-    member="(bootstrap|replica)[0-9]+",
-    observable="[a-z0-9]+",
+    **studies.WILDCARDS,
     arm="|".join(search.ARMS),
 
 
+include: "rules/simulation.smk"
 include: "rules/events.smk"
 include: "rules/surrogates.smk"
 include: "rules/surrogate_figures.smk"
 include: "rules/histfactory.smk"
 include: "rules/histfactory_fits.smk"
 include: "rules/histfactory_figures.smk"
+include: "rules/simulation_figures.smk"
 include: "rules/report.smk"
 
 
@@ -51,10 +49,11 @@ rule histfactory:
         search.search_fits(config),
 
 
+rule simulation:
+    input:
+        "<results>/simulation/summary.json",
+
+
 rule scan_surrogates:
     input:
-        expand(
-            "<results>/surrogates/{dataset}/figures/scan_{scan}.png",
-            dataset=config["surrogates"]["dataset"],
-            scan=config["scans"],
-        ),
+        studies.scan_figures(config),

@@ -4,7 +4,9 @@ from pathlib import Path
 
 from bumpflow import config as studies
 from bumpflow.search import settings as search
+from bumpflow.simulate import settings as simulation
 from bumpflow.device import gpus_needed
+from bumpflow.report.figures import each_figure
 from bumpflow.workflow import code_digest, derive_seed
 
 studies.check_config(
@@ -40,9 +42,16 @@ def dataset_file(key):
 
     def find(wildcards):
         dataset = config["datasets"][wildcards.dataset]
+        if key == "path" and "mixture" in dataset:
+            return f"<results>/mixtures/{dataset['mixture']}.parquet"
         return project_file(dataset[key]) if key in dataset else []
 
     return find
+
+
+def sample_setting(wildcards):
+    """Return what a sample's events depend on."""
+    return simulation.sample_settings(config, wildcards.sample)
 
 
 def dataset_options(wildcards):
@@ -53,31 +62,6 @@ def dataset_options(wildcards):
 def download_setting(key):
     """Return a params function: ``url`` or ``sha256`` of the dataset that a file belongs to."""
     return lambda wildcards: studies.download_of(config, wildcards.file)[key]
-
-
-# Figures of the report by analysis, in the order in which they appear.
-FIGURES = {
-    "surrogates": (
-        "overlays overlays_log overlay overlay_log divergences divergences_by_feature roc"
-        " density_ratio tails corner corner_all training classifier_training sampling_rates"
-    ).split(),
-    "histfactory": (
-        "selection_roc selection_score selection_features reweighting templates fits nuisances"
-        " signal_strength spurious_signal significance limits_luminosity limits_generated"
-        " limit_difference toys"
-    ).split(),
-}
-
-
-def each_figure(pattern):
-    """Return ``pattern`` filled in with analysis, dataset and name of each figure."""
-    return [
-        pattern.format(
-            analysis=analysis, dataset=config["surrogates"]["dataset"], name=name
-        )
-        for analysis in config["analyses"]
-        for name in FIGURES[analysis]
-    ]
 
 
 def bench_summary(wildcards):

@@ -43,8 +43,8 @@ rule merge_scorecard:
 
 rule write_report:
     input:
-        figures=each_figure("<results>/{analysis}/{dataset}/figures/{name}.png"),
-        captions=map(project_file, each_figure("rules/captions/{name}.rst")),
+        figures=each_figure(config, "<results>/{analysis}/{dataset}/figures/{name}.png"),
+        captions=map(project_file, each_figure(config, "rules/captions/{name}.rst")),
         records=expand(
             "<results>/surrogates/{dataset}/{model}/training.json",
             dataset=config["surrogates"]["dataset"],

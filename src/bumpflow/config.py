@@ -11,6 +11,7 @@ from jsonschema.exceptions import ValidationError
 from bumpflow import io
 from bumpflow.ingest.layout import build_layout
 from bumpflow.search.settings import check_search, search_size
+from bumpflow.simulate.settings import check_simulation
 from bumpflow.suggest import suggest
 
 DEFAULT_STUDY = "default"
@@ -18,14 +19,22 @@ RESULTS = Path("results")
 DOWNLOADS = RESULTS / "downloads"
 READING_OPTIONS = ("header", "label", "columns", "nonnegative")
 COLUMN_LISTS = ("mirror", "corner_features")
+NAME = "[a-z0-9]+"
+NAMED = "beams dataset detector mixture model observable sample scan".split()
+WILDCARDS = dict.fromkeys(NAMED, NAME) | {"chunk": "[0-9]+", "member": "(bootstrap|replica)[0-9]+"}
+"""What the parts of a path that vary may look like."""
 TAKEN = (
     "bench",
     "benchmarks",
     "checkpoints",
     "downloads",
     "events",
+    "generators",
     "histfactory",
     "logs",
+    "mixtures",
+    "samples",
+    "simulation",
     "surrogates",
 )
 
@@ -53,6 +62,7 @@ def check_config(
     if not faults:
         faults = [*_check_study(config, overlays), *_check_names(config), *_check_sums(config)]
         faults += _check_datasets(config)
+        faults += check_simulation(config)
         if "histfactory" in config["analyses"]:
             faults += check_search(config)
     if faults:
@@ -90,7 +100,7 @@ def download_of(config: Mapping[str, Any], file: str) -> dict[str, Any]:
         InvalidConfig: If no dataset has this file and a URL.
     """
     for dataset in config["datasets"].values():
-        if "url" in dataset and Path(dataset["path"]) == DOWNLOADS / file:
+        if "url" in dataset and Path(dataset.get("path", "")) == DOWNLOADS / file:
             return {"url": dataset["url"], "sha256": dataset.get("sha256")}
     msg = f"no dataset has `path: {DOWNLOADS / file}` and a `url`: place the file there by hand"
     raise InvalidConfig(msg)
@@ -115,6 +125,13 @@ def shown_model(config: Mapping[str, Any]) -> str:
     return str(surrogates["figures"].get("model", surrogates["models"][0]))
 
 
+def shown_dataset(config: Mapping[str, Any], analysis: str) -> str:
+    """Return the dataset that an analysis is about."""
+    if analysis == "simulation":
+        return str(config["simulation"]["benchmark"]["reference"])
+    return str(config["surrogates"]["dataset"])
+
+
 def scan_points(config: Mapping[str, Any], scan: str) -> dict[str, dict[str, Any]]:
     """Return the models of a scan by name: the scan's own name and a number.
 
@@ -128,6 +145,12 @@ def scan_points(config: Mapping[str, Any], scan: str) -> dict[str, dict[str, Any
         f"{scan}{index}": model | {chosen["parameter"]: value, "training": training}
         for index, value in enumerate(chosen["values"])
     }
+
+
+def scan_figures(config: Mapping[str, Any]) -> list[str]:
+    """Return the figures of all scans of sizes."""
+    folder = f"<results>/surrogates/{config['surrogates']['dataset']}/figures"
+    return [f"{folder}/scan_{scan}.png" for scan in config["scans"]]
 
 
 def model_settings(config: Mapping[str, Any], model: str) -> dict[str, Any]:
@@ -214,7 +237,9 @@ def _check_names(config: Mapping[str, Any]) -> Iterator[str]:
 def _check_datasets(config: Mapping[str, Any]) -> Iterator[str]:
     """Find datasets that cannot be read as described."""
     for name, dataset in config["datasets"].items():
-        if "url" in dataset and Path(dataset["path"]).parent != DOWNLOADS:
+        if "mixture" in dataset:
+            yield from _check_generated(config, name, dataset)
+        elif "url" in dataset and Path(dataset["path"]).parent != DOWNLOADS:
             yield f"datasets.{name}.path: what is fetched by `url` goes to {DOWNLOADS}/"
         try:
             columns = build_layout(dataset["layout"], reading_options(dataset)).features
@@ -230,6 +255,21 @@ def _check_datasets(config: Mapping[str, Any]) -> Iterator[str]:
                 if columns and column not in columns:
                     known = suggest(column, columns)
                     yield f"{place}: dataset {name!r} has no column {column!r}{known}"
+
+
+def _check_generated(
+    config: Mapping[str, Any], name: str, dataset: Mapping[str, Any]
+) -> Iterator[str]:
+    """Find what is wrong with a dataset of generated events."""
+    mixtures, mixture = config["mixtures"], dataset["mixture"]
+    if mixture not in mixtures:
+        known = suggest(mixture, mixtures)
+        yield f"datasets.{name}.mixture: {mixture!r} is not defined in mixtures{known}"
+    elif mixtures[mixture]["units"] != "uci":
+        yield f"datasets.{name}.mixture: {mixture!r} must have units uci"
+    for key in ("url", "sha256", "labels"):
+        if key in dataset:
+            yield f"datasets.{name}.{key}: generated events have no use for it"
 
 
 def _check_sums(config: Mapping[str, Any]) -> Iterator[str]:

@@ -176,10 +176,10 @@ def draw_stack(
     total = signal + background
     upper.stairs(background, edges, fill=True, color=BACKGROUND_COLOR)
     upper.stairs(total, edges, baseline=background, fill=True, color=SIGNAL.color)
-    _draw_hatch(upper, edges, total - error, total + error)
+    draw_hatch(upper, edges, total - error, total + error)
     ratio, spread = divide(data, data, total)
     relative, _ = divide(error, error, total)
-    _draw_hatch(lower, edges, 1 - relative, 1 + relative)
+    draw_hatch(lower, edges, 1 - relative, 1 + relative)
     lower.axhline(1, color="#8b90a0", linewidth=0.8)
     centers = (edges[1:] + edges[:-1]) / 2
     for ax, y, bar in ((upper, data, np.sqrt(data)), (lower, ratio, spread)):
@@ -189,8 +189,15 @@ def draw_stack(
     upper.set_ylim(0, 1.15 * max(np.max(total + error), np.max(data + np.sqrt(data))))
 
 
-def _draw_hatch(ax: Axes, edges: NDArray, low: NDArray, high: NDArray) -> None:
-    """Hatch the range between two step curves."""
+def draw_hatch(ax: Axes, edges: NDArray, low: NDArray, high: NDArray) -> None:
+    """Hatch the range between two step curves.
+
+    Args:
+        ax: Axes to draw into.
+        edges: Edges of the bins, shape ``(n_bins + 1,)``.
+        low: Lower curve, shape ``(n_bins,)``.
+        high: Upper curve, shape ``(n_bins,)``.
+    """
     ax.fill_between(
         edges,
         np.r_[low, low[-1:]],

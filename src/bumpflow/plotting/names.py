@@ -6,6 +6,7 @@ Whiteson 2014, https://arxiv.org/abs/1402.4735). Labels of axes say so.
 """
 
 from collections.abc import Sequence
+from itertools import cycle
 from typing import NamedTuple
 
 import numpy as np
@@ -55,6 +56,47 @@ ARMS = {
 SIGNAL = ModelStyle("signal", "#2a8a6c", "")
 SPARE_COLORS = ("#3f90da", "#bd1f01", "#832db6", "#f09000", "#2a8a6c", "#a96b59", "#b9ac70")
 
+SOURCES = {
+    "mc": ModelStyle("UCI HIGGS", "#1f2430", "o"),
+    "generated": ModelStyle("generated here", "#bd1f01", "o"),
+}
+"""The benchmark's real events, as reference, and our own."""
+EVENT_CLASSES = {
+    "background": ModelStyle(r"background ($t\bar{t}$)", "#3f90da", "o"),
+    "signal": ModelStyle(r"signal ($H \to W H^\pm \to WWh$)", "#bd1f01", "s"),
+}
+SAMPLES = {
+    "ttbar8": ModelStyle(r"$t\bar{t}$, 8 TeV", "#3f90da", "o"),
+    "heavyhiggs": ModelStyle(r"heavy Higgs bosons, 8 TeV", "#bd1f01", "s"),
+    "hh": ModelStyle(r"$HH$", "#bd1f01", "s"),
+    "bbaa": ModelStyle(r"$b\bar{b}\gamma\gamma$", "#3f90da", "o"),
+    "ccaa": ModelStyle(r"$c\bar{c}\gamma\gamma$ and light jets", "#717581", "P"),
+    "zh": ModelStyle(r"$ZH$", "#f09000", "^"),
+    "tth": ModelStyle(r"$t\bar{t}H$", "#832db6", "D"),
+    "ggh": ModelStyle(r"$gg \to H$", "#2a8a6c", "v"),
+    "bmesons": ModelStyle("Pythia", "#1f2430", "o"),
+    "bparametrised": ModelStyle("parametrisation", "#bd1f01", "s"),
+    "qcd13": ModelStyle("multijets", "#b9ac70", "o"),
+    "ttbar13": ModelStyle(r"$t\bar{t}$", "#bd1f01", "s"),
+    "wjets13": ModelStyle(r"$W$ + jets", "#2a8a6c", "^"),
+    "zjets13": ModelStyle(r"$Z/\gamma^*$ + jets", "#3f90da", "v"),
+    "dibosons13": ModelStyle("dibosons", "#832db6", "D"),
+    "photonjets13": ModelStyle(r"$\gamma$ + jets", "#f09000", "P"),
+    "diphotons13": ModelStyle(r"$\gamma\gamma$", "#717581", "X"),
+}
+"""Samples of generated events; those that one figure shows together have different colours."""
+SELECTIONS = {
+    "semileptonic": "one lepton and four jets (HIGGS benchmark)",
+    "diphoton": "two photons and two b jets",
+    "objects": "Standard Model mixture",
+    "bmesons": "B mesons in a beam dump",
+}
+"""Kinds of selections."""
+JETS = {
+    "b": ModelStyle(r"$b$ jets", "#bd1f01", "s"),
+    "light": ModelStyle("light jets", "#3f90da", "o"),
+}
+
 _MEAN, _SPREAD = "mean = 1", "s.d. = 1"
 FEATURES = {
     "lepton_pT": FeatureStyle(r"$p_T(\ell)$", _MEAN, 0, 5),
@@ -76,7 +118,46 @@ FEATURES = {
     "m_wbb": FeatureStyle(r"$m_{Wbb}$", _MEAN, 0, 4),
     "m_wwbb": FeatureStyle(r"$m_{WWbb}$", _MEAN, 0, 3),
     "score": FeatureStyle("classifier score", "", 0, 1),
+    "lepton_phi": FeatureStyle(r"$\phi(\ell)$", _SPREAD, -1.75, 1.75),
+    "missing_energy_phi": FeatureStyle(r"$\phi^{miss}$", _SPREAD, -1.75, 1.75),
+    **{
+        f"jet_{n}_phi": FeatureStyle(rf"$\phi(j_{n})$", _SPREAD, -1.75, 1.75) for n in (1, 2, 3, 4)
+    },
+    **{  # three values each, well inside bins
+        f"jet_{n}_btag": FeatureStyle(rf"$b$ tag of $j_{n}$", _MEAN, -0.25, 3.5)
+        for n in (1, 2, 3, 4)
+    },
 }
+GEV_FEATURES = {
+    "m_jj": FeatureStyle(r"$m_{jj}$", "GeV", 0, 250),
+    "m_jjj": FeatureStyle(r"$m_{jjj}$", "GeV", 50, 450),
+    "m_lv": FeatureStyle(r"$m_{\ell\nu}$", "GeV", 70, 130),
+    "m_jlv": FeatureStyle(r"$m_{j\ell\nu}$", "GeV", 50, 450),
+    "m_bb": FeatureStyle(r"$m_{bb}$", "GeV", 0, 350),
+    "m_wbb": FeatureStyle(r"$m_{Wbb}$", "GeV", 100, 700),
+    "m_wwbb": FeatureStyle(r"$m_{WWbb}$", "GeV", 200, 900),
+    "m_gg": FeatureStyle(r"$m_{\gamma\gamma}$", "GeV", 90, 180),
+    "m_bbgg": FeatureStyle(r"$m_{bb\gamma\gamma}$", "GeV", 150, 1000),
+    "pt_bb": FeatureStyle(r"$p_T(bb)$", "GeV", 0, 400),
+    "pt_gg": FeatureStyle(r"$p_T(\gamma\gamma)$", "GeV", 0, 400),
+    "pt_gg_over_m": FeatureStyle(r"$p_T(\gamma\gamma) \, / \, m_{\gamma\gamma}$", "", 0, 3),
+    "dr_bb": FeatureStyle(r"$\Delta R(b, b)$", "", 0, 5),
+    "dr_gg": FeatureStyle(r"$\Delta R(\gamma, \gamma)$", "", 0, 5),
+    "pz": FeatureStyle(r"$p_z(B)$", "GeV", 0, 300),
+    "pt": FeatureStyle(r"$p_T(B)$", "GeV", 0, 8),
+    "energy": FeatureStyle(r"$E(B)$", "GeV", 0, 300),
+    "theta_mrad": FeatureStyle(r"$\theta(B)$", "mrad", 0, 150),
+}
+"""Features of generated events, whose units are physical."""
+SPECTRA = {
+    "ht": FeatureStyle(r"$H_T$", "GeV", 20, 4000),
+    "jet_pt": FeatureStyle(r"$p_T(j_1)$", "GeV", 20, 2000),
+    "m_jj": FeatureStyle(r"$m_{jj}$", "GeV", 20, 4000),
+    "m_ll": FeatureStyle(r"$m_{\ell\ell}$", "GeV", 10, 1000),
+    "m_gg": FeatureStyle(r"$m_{\gamma\gamma}$", "GeV", 10, 1000),
+    "met": FeatureStyle(r"$E_T^{miss}$", "GeV", 1, 1000),
+}
+"""Spectra of Standard Model events; their axes are logarithmic."""
 
 MEASURES = {
     "chi2": r"$\chi^2$ distance",
@@ -92,6 +173,20 @@ def model_style(name: str) -> ModelStyle:
     """Return how a model is drawn; one that the table lacks gets its name and a spare colour."""
     spare = SPARE_COLORS[sum(name.encode()) % len(SPARE_COLORS)]
     return MODELS.get(name, ModelStyle(name, spare, "o"))
+
+
+def sample_styles(names: Sequence[str]) -> dict[str, ModelStyle]:
+    """Return how samples of one figure are drawn, with a colour of its own for each.
+
+    Args:
+        names: Samples; those that the table lacks get their name and a colour that is left.
+    """
+    taken = {SAMPLES[name].color for name in names if name in SAMPLES}
+    free = cycle([color for color in SPARE_COLORS if color not in taken] or SPARE_COLORS)
+    return {
+        name: SAMPLES[name] if name in SAMPLES else ModelStyle(name, next(free), "o")
+        for name in names
+    }
 
 
 def tail_styles(model: ModelStyle, fraction: float) -> list[ModelStyle]:

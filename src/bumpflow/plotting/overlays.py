@@ -23,6 +23,12 @@ def panel_rows(n_features: int) -> int:
     return -(-(n_features + 1) // COLUMNS)
 
 
+def panel_heights(n_features: int) -> list[float]:
+    """Return the heights of a page's rows; one that holds the legend alone is low."""
+    rows = panel_rows(n_features)
+    return [1.0] * (rows - 1) + [1.0 if n_features % COLUMNS else 0.35]
+
+
 def draw_overlay_page(
     figure: Figure,
     *,
@@ -42,9 +48,16 @@ def draw_overlay_page(
         styles: How the samples are drawn, by name, and the reference under ``"mc"``.
         log: Whether densities are on a logarithmic axis.
     """
-    rows = panel_rows(len(features))
     grid = figure.add_gridspec(
-        rows, COLUMNS, left=0.05, right=0.992, top=0.99, bottom=0.042, wspace=0.24, hspace=0.27
+        panel_rows(len(features)),
+        COLUMNS,
+        left=0.05,
+        right=0.992,
+        top=0.99,
+        bottom=0.042,
+        wspace=0.24,
+        hspace=0.27,
+        height_ratios=panel_heights(len(features)),
     )
     for index, feature in enumerate(features):
         cell = grid[index // COLUMNS, index % COLUMNS].subgridspec(

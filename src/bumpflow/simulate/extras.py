@@ -1,24 +1,25 @@
 """Packages that only event generation needs; they are optional, and not ours to import early."""
 
-import importlib
-from types import ModuleType
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class MissingExtra(ImportError):
     """A package that generates events is not installed; the message says how to get it."""
 
 
-def require(module: str) -> ModuleType:
-    """Return an optional module.
+@contextmanager
+def optional() -> Iterator[None]:
+    """Say how to get packages of the extra ``generate`` that are imported inside.
 
     Raises:
-        MissingExtra: If it is not installed.
+        MissingExtra: If one of them is not installed.
     """
     try:
-        return importlib.import_module(module)
+        yield
     except ImportError as error:
         msg = (
-            f"events cannot be generated without {module}: install the extra,"
+            f"events cannot be generated without {error.name}: install the extra,"
             " `pip install 'bumpflow[generate]'`"
         )
-        raise MissingExtra(msg) from error
+        raise MissingExtra(msg, name=error.name) from error

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, NamedTuple
 
-from bumpflow.simulate.extras import require
+from bumpflow.simulate.extras import optional
 
 CHARGED_LEPTONS = (11, 13)
 W_BOSON = 24
@@ -61,7 +61,8 @@ class HookState:
 @cache
 def _hook_class() -> type:
     """Return the class of hooks, which needs Pythia to be defined."""
-    pythia8 = require("pythia8mc")
+    with optional():
+        import pythia8mc as pythia8
 
     class ProcessHook(pythia8.UserHooks):  # type: ignore[name-defined, misc]
         """Accept or reject hard processes."""

@@ -1,0 +1,37 @@
+"""Which figures a study's report shows, and where they are."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from bumpflow.config import shown_dataset
+
+FIGURES = {
+    "surrogates": (
+        "overlays overlays_log overlay overlay_log divergences divergences_by_feature roc"
+        " density_ratio tails corner corner_all training classifier_training sampling_rates"
+    ).split(),
+    "histfactory": (
+        "selection_roc selection_score selection_features reweighting templates fits nuisances"
+        " signal_strength spurious_signal significance limits_luminosity limits_generated"
+        " limit_difference toys"
+    ).split(),
+    "simulation": (
+        "benchmark_background benchmark_signal benchmark_roc benchmark_masses jet_response"
+        " diphoton_features double_higgs b_mesons mixture_spectra mixture_categories cutflows"
+    ).split(),
+}
+"""Figures by analysis, in the order in which they appear."""
+
+
+def each_figure(config: Mapping[str, Any], pattern: str) -> list[str]:
+    """Return ``pattern`` filled in with analysis, dataset and name of each figure.
+
+    Args:
+        config: The merged configuration.
+        pattern: A path with any of ``{analysis}``, ``{dataset}`` and ``{name}``.
+    """
+    return [
+        pattern.format(analysis=analysis, dataset=shown_dataset(config, analysis), name=name)
+        for analysis in config["analyses"]
+        for name in FIGURES[analysis]
+    ]

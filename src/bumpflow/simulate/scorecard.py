@@ -1,0 +1,219 @@
+"""What the scorecard says about generated events."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from bumpflow.simulate.beamdump import describe
+from bumpflow.simulate.peaks import find_peak
+from bumpflow.summary import Quantity
+
+SPECTRUM_SOURCE = "public list of B mesons from 400 GeV protons, arXiv:2407.20329"
+WITNESS_SUFFIX = {"resmlp": "", "trees": "_trees"}
+MINIMUM = 50
+"""Events below which a peak is not looked for."""
+
+
+class Resonance(NamedTuple):
+    """A peak to look for: where it should be, the range to look in, the smoothing [GeV]."""
+
+    mass_gev: float
+    low_gev: float
+    high_gev: float
+    width_gev: float
+
+
+W_BOSON, TOP = Resonance(80.4, 50, 110, 4), Resonance(172.5, 120, 230, 6)
+RESONANCES: Mapping[str, Mapping[str, Resonance]] = {
+    "ttbarsemileptonic": {"m_jj": W_BOSON, "m_jjj": TOP, "m_jlv": TOP},
+    "heavyhiggs": {
+        "m_jj": W_BOSON,
+        "m_bb": Resonance(125, 70, 180, 6),
+        "m_wbb": Resonance(325, 230, 420, 10),
+        "m_wwbb": Resonance(425, 320, 540, 12),
+    },
+    "hhbbaa": {"m_gg": Resonance(125, 115, 135, 0.5), "m_bb": Resonance(125, 70, 180, 6)},
+}
+"""Peaks by process and feature."""
+
+
+def sample_quantities(name: str, record: Mapping[str, Any]) -> list[Quantity]:
+    """Return cross-section, efficiency and what is left after the selection.
+
+    Args:
+        name: Name of the sample.
+        record: Content of its ``sample.json``.
+    """
+    subject, n = f"simulation.{name}", record["n_generated"]
+    measures = {"crosssection": "fb", "efficiency": "", "selected": "fb"}
+    quantities = []
+    for measure, unit in measures.items():
+        suffix = f"_{unit}" if unit else ""
+        quantities.append(
+            Quantity(
+                f"{subject}.{measure}",
+                record[f"{measure}{suffix}"],
+                record[f"{measure}_error{suffix}"],
+                n=n,
+                unit=unit,
+            )
+        )
+    return quantities
+
+
+def peak_quantities(
+    name: str, process: str, events: pd.DataFrame, rng: np.random.Generator
+) -> list[Quantity]:
+    """Return where resonances appear, beside their masses.
+
+    Args:
+        name: Name of the sample.
+        process: What is generated; processes without an entry in :data:`RESONANCES` have none.
+        events: Features [GeV].
+        rng: Source of the uncertainties.
+    """
+    quantities = []
+    for feature, known in RESONANCES.get(process, {}).items():
+        values = events[feature].to_numpy()
+        inside = (values > known.low_gev) & (values < known.high_gev)
+        if inside.sum() < MINIMUM:
+            continue
+        low, high, width = known.low_gev, known.high_gev, known.width_gev
+        peak = find_peak(values, low=low, high=high, width=width, rng=rng)
+        quantities.append(
+            Quantity(
+                f"simulation.{name}.peak_{feature}",
+                peak.position,
+                peak.uncertainty,
+                reference=known.mass_gev,
+                reference_source="mass of the resonance",
+                n=len(values),
+                unit="GeV",
+            )
+        )
+    return quantities
+
+
+def benchmark_quantities(records: Mapping[str, Mapping[str, Any]]) -> list[Quantity]:
+    """Return how well classifiers tell generated from real events.
+
+    Args:
+        records: Outcomes of the two-sample tests by class of events.
+    """
+    return [
+        Quantity(
+            f"simulation.{name}.c2st_auc{suffix}",
+            record[witness]["auc"],
+            record[witness]["auc_uncertainty"],
+            reference_source="0.5 if generator, detector and selection were those of UCI HIGGS",
+            n=sum(record["n_test"]),
+        )
+        for name, record in records.items()
+        for witness, suffix in WITNESS_SUFFIX.items()
+    ]
+
+
+def meson_quantities(name: str, events: pd.DataFrame) -> list[Quantity]:
+    """Return the moments of a spectrum of B mesons, beside the published ones.
+
+    Args:
+        name: Name of the sample.
+        events: Momenta ``px``, ``py``, ``pz`` [GeV].
+    """
+    pz = describe(events["pz"].to_numpy())
+    pt = describe(np.hypot(events["px"], events["py"]).to_numpy())
+    found = {
+        "mean_pz": (pz["mean"], pz["mean_error"], 91.0),
+        "std_pz": (pz["std"], pz["std_error"], 38.5),
+        "median_pz": (pz["quantiles"][2], pz["quantile_errors"][2], 84.0),
+        "mean_pt": (pt["mean"], pt["mean_error"], 2.07),
+    }
+    return [
+        Quantity(
+            f"simulation.{name}.{measure}",
+            value,
+            error,
+            reference=reference,
+            reference_source=SPECTRUM_SOURCE,
+            n=pz["n"],
+            unit="GeV",
+        )
+        for measure, (value, error, reference) in found.items()
+    ]
+
+
+def response_quantities(place: str, responses: pd.DataFrame) -> list[Quantity]:
+    """Return the energy response of jets before and after the correction.
+
+    Args:
+        place: Detector and beams, which subjects are named after.
+        responses: Closure on independent events, by ``group`` and transverse momentum.
+    """
+    quantities = []
+    for group, part in responses.groupby("group"):
+        weights = part["n"] / part["n"].sum()
+        for measure, column in (("response", "response"), ("corrected", "corrected")):
+            error = np.sqrt(np.square(weights * part[f"{column}_error"]).sum())
+            quantities.append(
+                Quantity(
+                    f"simulation.{place}.{measure}.{group}",
+                    float((weights * part[column]).sum()),
+                    float(error),
+                    reference=1.0,
+                    reference_source="energy of the quark",
+                    n=int(part["n"].sum()),
+                )
+            )
+    return quantities
+
+
+def double_higgs_quantities(total: pd.DataFrame) -> list[Quantity]:
+    """Return the cross-section of gg to HH, and what other trilinear couplings make of it.
+
+    Args:
+        total: ``crosssection_fb`` and ``crosssection_error_fb`` by ``kappa_lambda``.
+    """
+    by_coupling = total.set_index("kappa_lambda")
+    standard = by_coupling.loc[1.0]
+    quantities = [
+        Quantity(
+            "simulation.doublehiggs.crosssection",
+            float(standard["crosssection_fb"]),
+            float(standard["crosssection_error_fb"]),
+            reference=19.85,
+            reference_source="arXiv:1604.06447, leading order, full top mass, 14 TeV",
+            unit="fb",
+        )
+    ]
+    published = {"kappa0": (0.0, 2.12), "kappa2_45": (2.45, 0.42)}
+    for variant, (coupling, reference) in published.items():
+        if coupling in by_coupling.index:
+            row = by_coupling.loc[coupling]
+            ratio = row["crosssection_fb"] / standard["crosssection_fb"]
+            relative = row["crosssection_error_fb"] / row["crosssection_fb"]
+            quantities.append(
+                Quantity(
+                    f"simulation.doublehiggs.ratio.{variant}",
+                    float(ratio),
+                    float(ratio * relative),
+                    reference=reference,
+                    reference_source="leading order, full top mass",
+                )
+            )
+    return quantities
+
+
+def category_quantities(n_categories: int, n_events: int, components: Sequence[str]) -> Quantity:
+    """Return into how many categories the Standard Model mixture falls.
+
+    Args:
+        n_categories: Different numbers of electrons, muons, photons, jets and b jets.
+        n_events: Events of the mixture.
+        components: Names of its samples.
+    """
+    source = f"{len(components)} components; data challenges of 10/fb have thousands"
+    return Quantity(
+        "simulation.mixture.categories", n_categories, reference_source=source, n=n_events
+    )
