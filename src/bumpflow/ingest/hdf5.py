@@ -12,12 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumpflow.ingest.layout import InvalidEvents
-from bumpflow.simulate.kinematics import (
-    delta_r,
-    from_pt_eta_phi_mass,
-    invariant_mass,
-    transverse_momentum,
-)
+from bumpflow.simulate.diphoton import pair_features
+from bumpflow.simulate.kinematics import from_pt_eta_phi_mass
 
 ROWS = 1 << 17
 """Events read at a time."""
@@ -45,9 +41,8 @@ def read_feature_blocks(
             whether that is true.
 
     Yields:
-        Masses and transverse momenta [GeV] and distances :data:`FEATURES`, ``pt_gg_over_m``, and
-        with ``use_objects`` ``b1_pt`` [GeV], ``b1_eta``, ``b1_phi`` [rad], ``b1_mass`` [GeV] and
-        so on of ``b2``, ``g1``, ``g2``; photons have no mass.
+        Columns of :func:`bumpflow.simulate.diphoton.pair_features`: with ``use_objects`` all of
+        them, otherwise :data:`FEATURES` and ``pt_gg_over_m``.
 
     Raises:
         InvalidEvents: If the file is damaged, a key is missing or has another shape, a value is
@@ -60,14 +55,91 @@ def read_feature_blocks(
         shapes |= {key: 2 * len(parts) for key, parts in PARTS.items()}
     try:
         with h5py.File(path, "r") as file:
-            n_events = _check_shapes(file, shapes, file=path.name)
+            n_events = _check_shapes(file, shapes, name=path.name)
             for start in range(0, n_events, ROWS):
                 rows = {key: file[key][start : start + ROWS].astype(float) for key in shapes}
-                yield _name_columns(rows, first=start, file=path.name)
+                yield _name_columns(rows, first=start, name=path.name)
     except OSError as error:
         msg = f"{path.name}: not a whole HDF5 file ({error}): fetch or write it again"
         raise InvalidEvents(msg) from error
 
 
-def _check_shapes(file: Any, shapes: Mapping[str, int], *, file_name: str = "", **kw: Any) -> int:
-    raise NotImplementedError
+def _check_shapes(file: Any, widths: Mapping[str, int], *, name: str) -> int:  # noqa: ANN401
+    """Return the number of events of a file whose keys have the shapes that they must have."""
+    cure = "convert it to that layout, or set use_objects to false if features are all there is"
+    counts: dict[str, int] = {}
+    for key, width in widths.items():
+        if key not in file:
+            msg = f"{name}: key {key!r} is missing; there are {sorted(file)}: {cure}"
+            raise InvalidEvents(msg)
+        shape = tuple(getattr(file[key], "shape", ()))  # groups have none
+        kind = getattr(file[key], "dtype", None)
+        if len(shape) != 2 or shape[1] != width:
+            msg = f"{name}: key {key!r} has shape {shape}, but must have (N, {width}): {cure}"
+            raise InvalidEvents(msg)
+        if kind is None or kind.kind not in "fiu":
+            msg = f"{name}: key {key!r} holds {kind}, but must hold numbers: write it again"
+            raise InvalidEvents(msg)
+        counts[key] = shape[0]
+    if len(set(counts.values())) > 1:
+        msg = f"{name}: keys have different numbers of events, {counts}: write it again"
+        raise InvalidEvents(msg)
+    return counts["feats"]
+
+
+def _name_columns(
+    rows: Mapping[str, NDArray], *, first: int, name: str
+) -> dict[str, NDArray[np.float64]]:
+    """Return columns by name, from arrays by key."""
+    features = dict(zip(FEATURES, rows["feats"].T, strict=True))
+    _check_values(features, key="feats", first=first, name=name)
+    features["pt_gg_over_m"] = features["pt_gg"] / features["m_gg"]
+    if len(rows) == 1:
+        return features
+    pairs = [_pair(rows[key], key=key, first=first, name=name) for key in PARTS]
+    with np.errstate(all="ignore"):  # values that mean something else may well overflow
+        frame = pair_features(*pairs)
+    found = {str(column): values.to_numpy() for column, values in frame.items()}
+    for column in FEATURES:
+        _compare(column, found[column], features[column], first=first, name=name)
+    return {column: features.get(column, values) for column, values in found.items()}
+
+
+def _check_values(columns: Mapping[str, NDArray], *, key: str, first: int, name: str) -> None:
+    """Refuse values that are not finite, or negative where that is impossible."""
+    for column, values in columns.items():
+        possible = np.isfinite(values)
+        if column not in ("eta", "phi"):
+            possible &= values > 0 if column in ("m_gg", "pt") else values >= 0
+        if not possible.all():
+            row = int(np.argmin(possible))
+            msg = (
+                f"{name}, event {first + row} (from 0), {column} of {key}: {values[row]:g} is"
+                " impossible: correct the event or remove it"
+            )
+            raise InvalidEvents(msg)
+
+
+def _pair(values: NDArray, *, key: str, first: int, name: str) -> NDArray[np.float64]:
+    """Return the four-momenta [GeV] of both objects of a key, shape ``(n, 2, 4)``."""
+    momenta = []
+    for columns in np.split(values, 2, axis=1):
+        parts = dict(zip(PARTS[key], columns.T, strict=True))
+        _check_values(parts, key=key, first=first, name=name)
+        with np.errstate(over="ignore"):
+            momenta.append(from_pt_eta_phi_mass(*parts.values()))
+    return np.stack(momenta, axis=1)
+
+
+def _compare(column: str, found: NDArray, expected: NDArray, *, first: int, name: str) -> None:
+    """Refuse objects whose masses, momenta and distances are not those of the features."""
+    wrong = ~(np.abs(found - expected) <= TOLERANCE * np.maximum(expected, 1))  # or NaN
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        msg = (
+            f"{name}, event {first + row} (from 0): bjets and photons, read as"
+            f" {', '.join(PARTS['bjets'])} (photons without mass) of one object after the other,"
+            f" give {column} = {found[row]:g}, but feats has {expected[row]:g}: their columns mean"
+            " something else; set use_objects to false to take features alone"
+        )
+        raise InvalidEvents(msg)

@@ -16,8 +16,6 @@ UNITS = (("ab", 1e-3), ("fb", 1.0), ("pb", 1e3), ("nb", 1e6), ("µb", 1e9), ("mb
 def cutflow_fractions(record: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
     """Return the share of generated events left after each step, with binomial uncertainties.
 
-    A share above 1, of steps that count particles, has a Poisson uncertainty.
-
     Args:
         record: ``n_generated`` and ``cutflow``, numbers of events by step in their order.
     """
@@ -26,8 +24,7 @@ def cutflow_fractions(record: Mapping[str, Any]) -> dict[str, tuple[float, float
     found = {}
     for step, count in shares.items():
         share = count / total
-        spread = share * (1 - share) if share <= 1 else share  # several particles per event
-        found[step] = share, float(np.sqrt(spread / total))
+        found[step] = share, float(np.sqrt(share * (1 - share) / total))
     return found
 
 

@@ -19,7 +19,7 @@ REFERENCE_COLOR = "#1f2430"
 
 
 def draw_response(ax: Axes, table: DataFrame, *, column: str) -> None:
-    """Draw the mean response of jets against the transverse momentum of their parton.
+    """Draw the median response of jets against the transverse momentum of their parton.
 
     Args:
         ax: Axes to draw into.
@@ -68,7 +68,7 @@ def draw_response_page(figure: Figure, *, tables: Mapping[str, DataFrame]) -> No
         ):
             draw_response(ax, table, column=column)
             ax.set_title(f"{title}, {when} the correction")
-            ax.set_ylabel(r"mean $p_T$(jet) / $p_T$(parton)")
+            ax.set_ylabel(r"median $p_T$(jet) / $p_T$(parton)")
             ax.set_ylim(*_response_limits(table[column], table[f"{column}_error"]))
             ax.set_xlabel(r"$p_T$(parton) [GeV]")
     handles, _ = axes[0, 0].get_legend_handles_labels()

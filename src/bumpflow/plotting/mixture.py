@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from bumpflow.plotting.histograms import Densities
@@ -26,8 +27,16 @@ def unpack_objects(table: pa.Table) -> Any:  # noqa: ANN401
     """
     import awkward as ak
 
-    kept = [field.name for field in table.schema if not pa.types.is_dictionary(field.type)]
-    return ak.from_arrow(table.select(kept))
+    columns = {}
+    for name in table.column_names:
+        kind, column = table.schema.field(name).type, table[name]
+        # Not by ak.from_arrow: it takes columns that may hold nulls for columns that do.
+        if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+            values = pc.list_flatten(column).to_numpy()
+            columns[name] = ak.unflatten(values, pc.list_value_length(column).to_numpy())
+        elif not pa.types.is_dictionary(kind):
+            columns[name] = column.to_numpy()
+    return ak.zip(columns, depth_limit=1)
 
 
 def leading_two(events: Any, kind: str) -> NDArray[np.float64]:  # noqa: ANN401

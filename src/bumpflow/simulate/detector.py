@@ -27,6 +27,8 @@ T = TypeVar("T")
 CHARGED_HADRONS = (211, 321, 2212, 3112, 3222, 3312, 3334)
 """Those that live long enough to be measured."""
 LARGEST_CODE = 10_000
+FLOOR_GEV = 1e-3
+"""Least energy for which a resolution is calculated; event records hold photons of none."""
 
 
 class Category(IntEnum):
@@ -108,6 +110,7 @@ class EnergyResolution:
             _look_up(self.abs_eta, np.square(values), abs_eta)
             for values in (self.constant, self.stochastic_sqrt_gev, self.noise_gev)
         ]
+        energy = np.maximum(energy, FLOOR_GEV)
         return np.sqrt(squares[0] + (squares[1] + squares[2] / energy) / energy)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumpflow.simulate.detector import LARGEST_CODE, WorkingPoint
-from bumpflow.simulate.extras import require
+from bumpflow.simulate.extras import optional
 from bumpflow.simulate.kinematics import azimuth, delta_r, pseudorapidity, transverse_momentum
 from bumpflow.simulate.pairing import leading_positions, line_up, offsets, pair_up
 from bumpflow.simulate.particles import Particles
@@ -67,7 +67,8 @@ def cluster_jets(
     """
     import awkward as ak
 
-    fastjet = require("fastjet")
+    with optional():
+        import fastjet
     names = ("px", "py", "pz", "E")
     columns = dict(zip(names, np.ascontiguousarray(momentum.T), strict=True))
     counts = np.bincount(event, minlength=n_events)

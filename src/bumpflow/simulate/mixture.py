@@ -1,6 +1,6 @@
 """Reconstructed objects as Parquet lists, and the categories of events that they fall into."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -69,8 +69,9 @@ def category_counts(table: pa.Table, *, weight: str = "weight") -> pd.DataFrame:
     """
     needed = [*MULTIPLICITIES.values(), "jet_btag", weight]
     if missing := [name for name in needed if name not in table.column_names]:
-        msg = f"events have no columns {missing}, by which to categorise: there are"
-        raise ValueError(f"{msg} {', '.join(table.column_names)}")
+        there = ", ".join(table.column_names)
+        msg = f"events have no columns {missing}, by which to categorise: there are {there}"
+        raise ValueError(msg)
     counts = {
         name: pc.list_value_length(table[column]).to_numpy().astype(np.int64)
         for name, column in MULTIPLICITIES.items()
@@ -92,16 +93,3 @@ def _count_tags(tags: pa.ChunkedArray) -> NDArray[np.int64]:
     lengths = pc.list_value_length(tags).to_numpy()
     event = np.repeat(np.arange(len(lengths)), lengths)
     return np.bincount(event[values > 0], minlength=len(lengths))
-
-
-def count_by_multiplicity(categories: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
-    """Return categories merged over all multiplicities but some, most frequent first.
-
-    Args:
-        categories: What :func:`category_counts` returns.
-        names: Multiplicities to keep, such as ``n_jets``.
-    """
-    squares = categories.assign(square=categories["weight_error"] ** 2)
-    merged = squares.groupby(list(names), as_index=False)[["n_events", "weight", "square"]].sum()
-    merged["weight_error"] = np.sqrt(merged.pop("square"))
-    return merged.sort_values("n_events", ascending=False, ignore_index=True)

@@ -11,7 +11,7 @@ References:
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -35,7 +35,6 @@ LEPTON = MappingProxyType({"lepton_pt_gev": 17.0, "lepton_eta": 2.6})
 HIGGS_TO_DIPHOTON = ("25:m0 = 125", "25:onMode = off", "25:onIfMatch = 22 22")
 STABLE_B = ("511:mayDecay = off", "521:mayDecay = off", "531:mayDecay = off")
 MANUAL = "Pythia 8.3, https://arxiv.org/abs/2203.11601"
-YELLOW_REPORT = "branching fraction of https://arxiv.org/abs/1610.07922"
 
 
 def _lines(*lines: str) -> Callable[[Parameters], list[str]]:
@@ -58,14 +57,16 @@ def _heavy_higgs_lines(parameters: Parameters) -> list[str]:
             f" exceed the next by the mass of a W boson, {W_MASS_GEV} GeV"
         )
         raise ValueError(msg)
-    couplings = ("HiggsH2:coup2HchgW = 1", "HiggsHchg:coup2H1W = 1")
-    couplings += ("HiggsH2:coup2W = 0", "HiggsH2:coup2Z = 0")
-    masses = (f"25:m0 = {light}", f"35:m0 = {heavy}", f"37:m0 = {charged}", "36:m0 = 2000")
     lowest = max(heavy - 20, charged + W_MASS_GEV + 0.1)
     lowest_charged = max(charged - 20, light + W_MASS_GEV + 0.1)
-    ranges = (f"35:mMin = {lowest}", f"35:mMax = {heavy + 20}")
-    ranges += (f"37:mMin = {lowest_charged}", f"37:mMax = {charged + 20}")
-    return ["Higgs:useBSM = on", "HiggsBSM:gg2H2 = on", *couplings, *masses, *ranges]
+    return [
+        *("Higgs:useBSM = on", "HiggsBSM:gg2H2 = on"),
+        *("HiggsH2:coup2HchgW = 1", "HiggsHchg:coup2H1W = 1"),
+        *("HiggsH2:coup2W = 0", "HiggsH2:coup2Z = 0"),
+        *(f"25:m0 = {light}", f"35:m0 = {heavy}", f"37:m0 = {charged}", "36:m0 = 2000"),
+        *(f"35:mMin = {lowest}", f"35:mMax = {heavy + 20}"),
+        *(f"37:mMin = {lowest_charged}", f"37:mMax = {charged + 20}"),
+    ]
 
 
 @dataclass(frozen=True)
@@ -146,49 +147,57 @@ def semileptonic_decays(parity: int) -> list[str]:
     ]
 
 
-# One lepton's charge in Pythia's cross-section, two in nature.
-SEMILEPTONIC = MappingProxyType(
-    {
-        "semileptonic": True,
-        "branching": 2 * (W_TO_ELECTRON + W_TO_MUON) * W_TO_HADRONS,
-        "pythia_branching": 2 * PYTHIA_W_TO_LEPTON * PYTHIA_W_TO_HADRONS,
-    }
-)
-DIPHOTON_HIGGS = MappingProxyType(
-    {
-        "source": f"{MANUAL}; {YELLOW_REPORT}",
-        "decays": HIGGS_TO_DIPHOTON,
-        "branching": HIGGS_TO_PHOTONS,
-        "pythia_branching": PYTHIA_HIGGS_TO_PHOTONS,
-    }
-)
+def _semileptonic(process: Process) -> Process:
+    """Return a process of which one W boson decays to a lepton, the other to quarks."""
+    return replace(
+        process,
+        semileptonic=True,
+        # Either charge may be the lepton's in nature, one of them in Pythia's cross-section.
+        branching=2 * (W_TO_ELECTRON + W_TO_MUON) * W_TO_HADRONS,
+        pythia_branching=2 * PYTHIA_W_TO_LEPTON * PYTHIA_W_TO_HADRONS,
+    )
+
+
+def _diphoton_higgs(description: str, *lines: str) -> Process:
+    """Return a process of a Higgs boson that decays to two photons."""
+    return Process(
+        description,
+        f"{MANUAL}; branching fraction of https://arxiv.org/abs/1610.07922",
+        _lines(*lines),
+        decays=HIGGS_TO_DIPHOTON,
+        branching=HIGGS_TO_PHOTONS,
+        pythia_branching=PYTHIA_HIGGS_TO_PHOTONS,
+    )
+
 
 PROCESSES: Mapping[str, Process] = MappingProxyType(
     {
-        "heavyhiggs": Process(
-            "gg -> H0 -> W H+-, H+- -> W h0, h0 -> bb, one W to a lepton",
-            "signal of UCI HIGGS, https://arxiv.org/abs/1402.4735; branching fractions of the"
-            " three Higgs bosons are Pythia's, those of W bosons the Particle Data Group's",
-            _heavy_higgs_lines,
-            parameters={"heavy_gev": 425.0, "charged_gev": 325.0, "light_gev": 125.0},
-            decays=(
-                "35:onMode = off",
-                "35:onIfMatch = 24 -37",
-                "35:onIfMatch = -24 37",
-                "37:onMode = off",
-                "37:onIfMatch = 24 25",
-                "25:onMode = off",
-                "25:onIfMatch = 5 -5",
-            ),
-            hook={"polarise": True, **LEPTON},
-            **SEMILEPTONIC,
+        "heavyhiggs": _semileptonic(
+            Process(
+                "gg -> H0 -> W H+-, H+- -> W h0, h0 -> bb, one W to a lepton",
+                "signal of UCI HIGGS, https://arxiv.org/abs/1402.4735; branching fractions of the"
+                " three Higgs bosons are Pythia's, those of W bosons the Particle Data Group's",
+                _heavy_higgs_lines,
+                parameters={"heavy_gev": 425.0, "charged_gev": 325.0, "light_gev": 125.0},
+                decays=(
+                    "35:onMode = off",
+                    "35:onIfMatch = 24 -37",
+                    "35:onIfMatch = -24 37",
+                    "37:onMode = off",
+                    "37:onIfMatch = 24 25",
+                    "25:onMode = off",
+                    "25:onIfMatch = 5 -5",
+                ),
+                hook={"polarise": True, **LEPTON},
+            )
         ),
-        "ttbarsemileptonic": Process(
-            "pp -> tt, one W to a lepton",
-            "background of UCI HIGGS, https://arxiv.org/abs/1402.4735",
-            _lines("Top:gg2ttbar = on", "Top:qqbar2ttbar = on", "6:m0 = 172.5"),
-            hook={"polarise": False, **LEPTON},
-            **SEMILEPTONIC,
+        "ttbarsemileptonic": _semileptonic(
+            Process(
+                "pp -> tt, one W to a lepton",
+                "background of UCI HIGGS, https://arxiv.org/abs/1402.4735",
+                _lines("Top:gg2ttbar = on", "Top:qqbar2ttbar = on", "6:m0 = 172.5"),
+                hook={"polarise": False, **LEPTON},
+            )
         ),
         "ttbar": Process(
             "pp -> tt",
@@ -250,18 +259,15 @@ PROCESSES: Mapping[str, Process] = MappingProxyType(
             ),
             parameters={"min_pt_gev": 20.0},
         ),
-        "zh": Process(
-            "pp -> Z h, h -> two photons", lines=_lines("HiggsSM:ffbar2HZ = on"), **DIPHOTON_HIGGS
-        ),
-        "tth": Process(
+        "zh": _diphoton_higgs("pp -> Z h, h -> two photons", "HiggsSM:ffbar2HZ = on"),
+        "tth": _diphoton_higgs(
             "pp -> tt h, h -> two photons",
-            lines=_lines("HiggsSM:gg2Httbar = on", "HiggsSM:qqbar2Httbar = on", "6:m0 = 172.5"),
-            **DIPHOTON_HIGGS,
+            "HiggsSM:gg2Httbar = on",
+            "HiggsSM:qqbar2Httbar = on",
+            "6:m0 = 172.5",
         ),
-        "ggh": Process(
-            "gg -> h through a top loop, h -> two photons",
-            lines=_lines("HiggsSM:gg2H = on"),
-            **DIPHOTON_HIGGS,
+        "ggh": _diphoton_higgs(
+            "gg -> h through a top loop, h -> two photons", "HiggsSM:gg2H = on"
         ),
         "bmesons": Process(
             "pp or pn -> bb, B mesons kept from decaying",
@@ -274,7 +280,7 @@ PROCESSES: Mapping[str, Process] = MappingProxyType(
 
 
 # Pythia reads any other value of a switch as off, and any that is not a number as 0.
-SWITCH = frozenset("on off yes no true false ok 1 0".split())
+SWITCH = frozenset(("on", "off", "yes", "no", "true", "false", "ok", "1", "0"))
 NUMERIC = frozenset(("m0", "mwidth", "mmin", "mmax", "tau0"))
 PARTICLE = re.compile(r"-?\d+$")
 PROPERTIES = (

@@ -116,7 +116,7 @@ def test_shift_shows_up_as_the_distance_of_distributions():
     momenta = np.zeros((100, 4))
     momenta[:, 2] = np.arange(100.0)
     momenta[:, 0] = 1.0
-    shifted = momenta + [0.0, 0.0, 25.0, 0.0]
+    shifted = momenta + np.array([0.0, 0.0, 25.0, 0.0])
     found = compare_spectra(momenta, shifted)
     assert found["pz_gev"]["ks"] == pytest.approx(0.25)
     assert found["pt_gev"]["ks"] == 0

@@ -114,7 +114,7 @@ def test_unknown_parameter_is_named_with_the_nearest():
 
 @pytest.mark.parametrize("value", [-1.0, np.nan])
 def test_impossible_parameter_is_refused(value):
-    with pytest.raises(ValueError, match="min_pt_gev = .* makes no sense"):
+    with pytest.raises(ValueError, match=r"min_pt_gev = .* makes no sense"):
         PROCESSES["qcd"].settings({"min_pt_gev": value})
 
 
