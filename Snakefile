@@ -27,6 +27,7 @@ include: "rules/surrogate_figures.smk"
 include: "rules/histfactory.smk"
 include: "rules/histfactory_fits.smk"
 include: "rules/histfactory_figures.smk"
+include: "rules/simulation_checks.smk"
 include: "rules/simulation_figures.smk"
 include: "rules/report.smk"
 

@@ -45,11 +45,7 @@ rule write_report:
     input:
         figures=each_figure(config, "<results>/{analysis}/{dataset}/figures/{name}.png"),
         captions=map(project_file, each_figure(config, "rules/captions/{name}.rst")),
-        records=expand(
-            "<results>/surrogates/{dataset}/{model}/training.json",
-            dataset=config["surrogates"]["dataset"],
-            model=config["surrogates"]["models"],
-        ),
+        records=studies.training_records(config),
         scorecard="<results>/scorecard.parquet",
         config="<results>/config.yaml",
         page=[

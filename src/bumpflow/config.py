@@ -106,6 +106,15 @@ def download_of(config: Mapping[str, Any], file: str) -> dict[str, Any]:
     raise InvalidConfig(msg)
 
 
+def training_records(config: Mapping[str, Any]) -> list[str]:
+    """Return the records of the surrogates that a study trains."""
+    if not {"surrogates", "histfactory"} & set(config["analyses"]):
+        return []
+    surrogates = config["surrogates"]
+    folder = f"<results>/surrogates/{surrogates['dataset']}"
+    return [f"{folder}/{model}/training.json" for model in surrogates["models"]]
+
+
 def mirror_columns(config: Mapping[str, Any], dataset: str) -> list[str]:
     """Return the modelled columns that change sign in an event's mirror image."""
     modelled = [*config["features"], *config["surrogates"]["context"]]
@@ -265,8 +274,8 @@ def _check_generated(
     if mixture not in mixtures:
         known = suggest(mixture, mixtures)
         yield f"datasets.{name}.mixture: {mixture!r} is not defined in mixtures{known}"
-    elif mixtures[mixture]["units"] != "uci":
-        yield f"datasets.{name}.mixture: {mixture!r} must have units uci"
+    elif mixtures[mixture]["units"] == "gev":
+        yield f"datasets.{name}.mixture: {mixture!r} must have units uci or scaled, not gev"
     for key in ("url", "sha256", "labels"):
         if key in dataset:
             yield f"datasets.{name}.{key}: generated events have no use for it"

@@ -131,6 +131,11 @@ def read_table(
     return pq.read_table(path, columns=columns, filters=where).to_pandas()
 
 
+def read_arrow(path: str | Path, *, columns: list[str] | None = None) -> pa.Table:
+    """Return a Parquet table as it is stored, which keeps lists as lists."""
+    return pq.read_table(path, columns=columns)
+
+
 def read_events(
     path: str | Path, *, features: Sequence[str], label: int, splits: Sequence[str]
 ) -> np.ndarray:

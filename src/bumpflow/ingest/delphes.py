@@ -80,10 +80,12 @@ def _readable(path: Path) -> Iterator[None]:
     """Turn whatever a damaged file leads to into one exception with a cure."""
     from uproot.deserialization import DeserializationError
 
-    damage = (DeserializationError, OSError, ValueError, EOFError, struct.error, zlib.error)
+    damage = (DeserializationError, OSError, EOFError, struct.error, zlib.error)
+    # A wrong byte may send the reader anywhere.
+    astray = (ValueError, LookupError, RecursionError, AssertionError)
     try:
         yield
-    except damage as error:
+    except (*damage, *astray) as error:
         reason = str(error).strip().partition("\n")[0]
         msg = f"{path.name}: not a whole ROOT file ({reason}): fetch or write it again"
         raise InvalidEvents(msg) from error
@@ -91,15 +93,16 @@ def _readable(path: Path) -> Iterator[None]:
 
 def _find_branches(file: Any, name: str, *, path: Path) -> tuple[dict[str, Any], int]:  # noqa: ANN401
     """Return the branches that are read, by names with underscores, and the number of events."""
-    trees = sorted({key.partition(";")[0] for key in file.keys(filter_classname="TTree")})
+    with _readable(path):
+        trees = sorted({key.partition(";")[0] for key in file.keys(filter_classname="TTree")})
     if name not in trees:
         there = ", ".join(trees) or "none"
         msg = f"{path.name}: there is no tree {name!r}; trees are: {there}: set its name"
         raise InvalidEvents(msg)
     with _readable(path):
         tree = file[name]
-    # Split branches are called Jet/Jet.PT.
-    keys = {key.rpartition("/")[2].replace(".", "_"): key for key in tree.keys(recursive=True)}
+        # Split branches are called Jet/Jet.PT.
+        keys = {key.rpartition("/")[2].replace(".", "_"): key for key in tree.keys(recursive=True)}
     wanted = [
         f"{collection}_{part}" for collection, parts in COLLECTIONS.items() for part in parts
     ]

@@ -59,7 +59,7 @@ def read_feature_blocks(
             for start in range(0, n_events, ROWS):
                 rows = {key: file[key][start : start + ROWS].astype(float) for key in shapes}
                 yield _name_columns(rows, first=start, name=path.name)
-    except OSError as error:
+    except (OSError, KeyError, RuntimeError) as error:  # whatever HDF5 makes of damage
         msg = f"{path.name}: not a whole HDF5 file ({error}): fetch or write it again"
         raise InvalidEvents(msg) from error
 

@@ -78,7 +78,7 @@ def draw_shapes(
         ax.stairs(sample.values, sample.edges, color=color, linewidth=1.2)
         error = np.sqrt(sample.variances)
         ax.errorbar(x, sample.values, error, fmt="none", ecolor=color, linewidth=0.8)
-    ax.set_ylim(0, 1.08 * ax.dataLim.ymax)
+    ax.set_ylim(0, 1.08 * ax.dataLim.ymax or 1)
 
 
 def draw_mark(ax: Axes, value: float, label: str) -> None:
@@ -171,10 +171,10 @@ def draw_comparison_page(
         rest = {name: pick_feature(samples[name], index) for name in others}
         draw_densities(upper, reference=reference, samples=rest, styles=styles)
         draw_ratios(lower, reference=reference, samples=rest, styles=styles)
+        seen = np.concatenate([part.values for part in (reference, *rest.values())])
+        seen = seen[seen > 0] if np.any(seen > 0) else np.ones(1)
+        upper.set_ylim(seen.min() / 2, 3 * seen.max())
         upper.set_yscale("log")
-        seen = [part.values[part.values > 0] for part in (reference, *rest.values())]
-        smallest = min((values.min() for values in seen if len(values)), default=1.0)
-        upper.set_ylim(smallest / 2, 3 * upper.dataLim.ymax)
         lower.set_ylim(*ratio_limits(reference, list(rest.values())))
         upper.set_xlim(feature.low, feature.high)
         upper.set_ylabel(density_label(feature))

@@ -37,12 +37,12 @@ def draw_spectrum(
     error = np.sqrt(sum(one.variances for one in components.values()))
     ax.stairs(below, edges, color=TOTAL.color, linewidth=0.9)
     draw_hatch(ax, edges, below - error, below + error)
+    seen = below[below > 0] if np.any(below > 0) else np.ones(1)
+    # Limits before scales: an empty spectrum has none of its own on a logarithmic axis.
+    ax.set_ylim(seen.min() / 20, 8 * seen.max())
+    ax.set_xlim(edges[0], edges[-1])
     ax.set_xscale("log")
     ax.set_yscale("log")
-    seen = below[below > 0]
-    if len(seen):
-        ax.set_ylim(seen.min() / 20, 8 * seen.max())
-    ax.set_xlim(edges[0], edges[-1])
 
 
 def order_components(spectra: Mapping[str, Mapping[str, Densities]]) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bumpflow.config import shown_dataset
+from bumpflow.simulate.settings import samples_of_kind
 
 FIGURES = {
     "surrogates": (
@@ -23,6 +24,19 @@ FIGURES = {
 """Figures by analysis, in the order in which they appear."""
 
 
+NEEDS = {"diphoton_features": "diphoton", "b_mesons": "bmesons"}
+"""Figures that need samples of a kind."""
+
+
+def figures_of(config: Mapping[str, Any], analysis: str) -> list[str]:
+    """Return the names of an analysis's figures that a study can make."""
+    return [
+        name
+        for name in FIGURES[analysis]
+        if name not in NEEDS or samples_of_kind(config, NEEDS[name])
+    ]
+
+
 def each_figure(config: Mapping[str, Any], pattern: str) -> list[str]:
     """Return ``pattern`` filled in with analysis, dataset and name of each figure.
 
@@ -33,5 +47,5 @@ def each_figure(config: Mapping[str, Any], pattern: str) -> list[str]:
     return [
         pattern.format(analysis=analysis, dataset=shown_dataset(config, analysis), name=name)
         for analysis in config["analyses"]
-        for name in FIGURES[analysis]
+        for name in figures_of(config, analysis)
     ]

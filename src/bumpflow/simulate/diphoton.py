@@ -71,7 +71,7 @@ def _leading_pair(
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Return the two hardest central objects of each event, and where they are hard enough."""
     pair = leading_momenta(take(objects, np.abs(objects.eta) < max_eta), n_events, 2)
-    return pair, (transverse_momentum(pair) > np.asarray(min_pt)).all(axis=1)
+    return pair, np.all(transverse_momentum(pair) > np.asarray(min_pt), axis=1)
 
 
 def pair_features(bjets: NDArray, photons: NDArray) -> pd.DataFrame:

@@ -88,3 +88,22 @@ def weigh_events(events: pa.Table, record: Mapping[str, Any]) -> pa.Table:
         .append_column("weight_fb", pa.array(weights, pa.float64()))
         .append_column("crosssection_fb", pa.array(crosssection, pa.float64()))
     )
+
+
+def label_rows(
+    rows: pa.Table, *, names: Sequence[str], place: int, label: int | None
+) -> pa.Table:
+    """Return rows of a mixture with what tells them from those of other samples.
+
+    Args:
+        rows: Events of one sample.
+        names: All samples of the mixture.
+        place: Which of them this is.
+        label: 0 background, 1 signal, stored as ``label``; without one, the name of the sample is
+            stored as ``sample``.
+    """
+    if label is not None:
+        return rows.append_column("label", pa.array(np.full(len(rows), label, dtype=np.int8)))
+    positions = pa.array(np.full(len(rows), place, dtype=np.int8))
+    column = pa.DictionaryArray.from_arrays(positions, pa.array(list(names), pa.string()))
+    return rows.append_column("sample", column)

@@ -3,14 +3,13 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from bumpflow.simulate.detector import EnergyFlow, Isolation
+from bumpflow.simulate.detector import Isolation
 from bumpflow.simulate.kinematics import delta_phi
 from bumpflow.simulate.pairing import pair_up
+from bumpflow.simulate.response import EnergyFlow
 
 
-def is_isolated(
-    flow: EnergyFlow, candidates: NDArray, isolation: Isolation
-) -> NDArray[np.bool_]:
+def is_isolated(flow: EnergyFlow, candidates: NDArray, isolation: Isolation) -> NDArray[np.bool_]:
     r"""Return which candidates have little around them.
 
     The scalar sum of transverse momenta in a cone around the candidate, itself left out, must be
@@ -33,7 +32,5 @@ def is_isolated(
     first, first_entry, second_entry = first[near], first_entry[near], second_entry[near]
     d_phi = delta_phi(flow.phi[first_entry], flow.phi[second_entry])
     inside = np.hypot(d_eta[near], d_phi) < isolation.radius
-    around = np.bincount(
-        first[inside], flow.pt[second_entry[inside]], minlength=len(candidates)
-    )
+    around = np.bincount(first[inside], flow.pt[second_entry[inside]], minlength=len(candidates))
     return around < isolation.relative * flow.pt[candidates] + isolation.absolute_gev

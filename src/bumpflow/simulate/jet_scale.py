@@ -5,9 +5,6 @@ from simulated jets that belong to quarks of top quark pairs, for b quarks and o
 applied by tag.
 """
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -19,8 +16,8 @@ MIN_PAIRS = 30
 """Pairs of jet and parton that a bin needs to be used."""
 DEGREE = 3
 """Of the polynomial in the logarithm of the transverse momentum that factors are fitted with."""
-MEDIAN_SPREAD: Mapping[str, float] = MappingProxyType({"sigmas": 2.0, "factor": 1.2533})
-"""Central 68 % are 2 standard deviations; a normal median varies 1.2533 times as a mean."""
+MEDIAN_ERROR = 1.2533
+"""Standard deviation of a median of normal values in units of that of their mean."""
 
 
 def derive_jet_scale(pairs: pd.DataFrame) -> pd.DataFrame:
@@ -130,8 +127,8 @@ def _medians(pairs: pd.DataFrame, group: str) -> pd.DataFrame:
 def _describe(parton: NDArray, response: NDArray) -> dict[str, float]:
     """Return the median response in a bin, with its uncertainty."""
     low, median, high = np.quantile(response, [0.1587, 0.5, 0.8413])
-    sigma = (high - low) / MEDIAN_SPREAD["sigmas"]
-    error = MEDIAN_SPREAD["factor"] * sigma / np.sqrt(len(response))
+    sigma = (high - low) / 2
+    error = MEDIAN_ERROR * sigma / np.sqrt(len(response))
     return {
         "pt_gev": float(parton.mean()),
         "response": float(median),

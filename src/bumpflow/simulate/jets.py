@@ -6,11 +6,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bumpflow.simulate.detector import LARGEST_CODE, WorkingPoint
+from bumpflow.simulate.detector import WorkingPoint
 from bumpflow.simulate.extras import optional
 from bumpflow.simulate.kinematics import azimuth, delta_r, pseudorapidity, transverse_momentum
 from bumpflow.simulate.pairing import leading_positions, line_up, offsets, pair_up
 from bumpflow.simulate.particles import Particles
+from bumpflow.simulate.response import LARGEST_CODE
 
 BOTTOM, CHARM, LIGHT = 5, 4, 0
 
@@ -153,17 +154,13 @@ def tag_probability(pt: NDArray, flavour: NDArray, point: WorkingPoint) -> NDArr
     Returns:
         Probabilities, within 0 and 1, shape ``(n,)``.
     """
-    bottom, charm = (
-        a * np.tanh(b * pt) * c / (1 + d * pt) for a, b, c, d in (point.b, point.c)
-    )
+    bottom, charm = (a * np.tanh(b * pt) * c / (1 + d * pt) for a, b, c, d in (point.b, point.c))
     light = point.light[0] + point.light[1] * pt
     probability = np.select([flavour == BOTTOM, flavour == CHARM], [bottom, charm], light)
     return np.clip(probability, 0, 1)
 
 
-def draw_tags(
-    loose: NDArray, tight: NDArray, *, n_events: int, rng: np.random.Generator
-) -> Tags:
+def draw_tags(loose: NDArray, tight: NDArray, *, n_events: int, rng: np.random.Generator) -> Tags:
     """Tag jets at random.
 
     Args:

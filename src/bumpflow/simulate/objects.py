@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from bumpflow.simulate.kinematics import azimuth, pseudorapidity, transverse_momentum
 from bumpflow.simulate.pairing import leading_positions, line_up
 
-O = TypeVar("O", bound="Objects")  # noqa: E741
+O = TypeVar("O", bound="Objects")
 
 
 @dataclass(frozen=True)

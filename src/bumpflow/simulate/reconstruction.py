@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bumpflow.simulate.detector import Candidates, Detector, EnergyFlow, respond
+from bumpflow.simulate.detector import Candidates, Detector
 from bumpflow.simulate.isolation import is_isolated
 from bumpflow.simulate.jet_scale import scale_factors
 from bumpflow.simulate.jets import (
@@ -24,6 +24,7 @@ from bumpflow.simulate.jets import (
 from bumpflow.simulate.kinematics import pseudorapidity, transverse_momentum
 from bumpflow.simulate.objects import Events, Jets, Objects, sort_objects, take
 from bumpflow.simulate.particles import Particles
+from bumpflow.simulate.response import EnergyFlow, respond
 
 ELECTRON, MUON, PHOTON = 11, 13, 22
 
@@ -101,11 +102,11 @@ def identify(
 
 def missing_momentum(flow: EnergyFlow) -> NDArray[np.float64]:
     """Return what balances the measured transverse momenta [GeV], shape ``(n_events, 2)``."""
-    sums = [
-        np.bincount(flow.event, flow.momentum[:, axis], minlength=flow.n_events)
-        for axis in (0, 1)
-    ]
-    return -np.stack(sums, axis=1)
+    missing = np.zeros((flow.n_events, 2))
+    for axis in (0, 1):
+        measured = flow.momentum[:, axis]
+        missing[:, axis] -= np.bincount(flow.event, measured, minlength=flow.n_events)
+    return missing
 
 
 def _without(flow: EnergyFlow, removed: NDArray) -> tuple[NDArray, NDArray]:
@@ -176,6 +177,4 @@ def _tag(
     tight = np.minimum(tag_probability(pt, flavour, detector.btags.tight), loose)
     if min_tags is None:
         return draw_tags(loose, tight, n_events=n_events, rng=rng)
-    return draw_enough_tags(
-        event, loose, tight, n_events=n_events, min_tags=min_tags, rng=rng
-    )
+    return draw_enough_tags(event, loose, tight, n_events=n_events, min_tags=min_tags, rng=rng)

@@ -1,6 +1,6 @@
 """What the scorecard says about generated events."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -205,15 +205,15 @@ def double_higgs_quantities(total: pd.DataFrame) -> list[Quantity]:
     return quantities
 
 
-def category_quantities(n_categories: int, n_events: int, components: Sequence[str]) -> Quantity:
+def category_quantity(categories: pd.DataFrame) -> Quantity:
     """Return into how many categories the Standard Model mixture falls.
 
     Args:
-        n_categories: Different numbers of electrons, muons, photons, jets and b jets.
-        n_events: Events of the mixture.
-        components: Names of its samples.
+        categories: What :func:`bumpflow.simulate.mixture.category_counts` returns.
     """
-    source = f"{len(components)} components; data challenges of 10/fb have thousands"
     return Quantity(
-        "simulation.mixture.categories", n_categories, reference_source=source, n=n_events
+        "simulation.mixture.categories",
+        len(categories),
+        reference_source="numbers of electrons, muons, photons, jets and tagged jets",
+        n=int(categories["n_events"].sum()),
     )

@@ -4,7 +4,6 @@ References:
     Baldi, Sadowski and Whiteson (2014), https://arxiv.org/abs/1402.4735
 """
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -101,7 +100,7 @@ def _merge(electrons: Objects, muons: Objects) -> Objects:
 
 def low_level_features(found: Semileptonic) -> dict[str, NDArray]:
     """Return the 21 measured features by name [GeV, rad], shape ``(n,)`` each."""
-    features = {
+    features: dict[str, NDArray] = {
         "lepton_pT": transverse_momentum(found.lepton),
         "lepton_eta": pseudorapidity(found.lepton),
         "lepton_phi": azimuth(found.lepton),
@@ -117,7 +116,7 @@ def low_level_features(found: Semileptonic) -> dict[str, NDArray]:
     return features
 
 
-def high_level_features(found: Semileptonic) -> Mapping[str, NDArray]:
+def high_level_features(found: Semileptonic) -> dict[str, NDArray]:
     r"""Return the seven masses [GeV] by name, shape ``(n,)`` each.
 
     The candidates for b quarks are the two tagged jets, the hardest ones if there are more, and
@@ -156,8 +155,10 @@ def neutrino_momentum(lepton: NDArray, missing: NDArray) -> NDArray[np.float64]:
     .. math:: p_{z\nu} = \frac{\mu p_{z\ell} \pm \sqrt{\mu^2 p_{z\ell}^2 - p_{T\ell}^2
               (E_\ell^2 p_{T\nu}^2 - \mu^2)}}{p_{T\ell}^2} .
 
-    Of two solutions, the one of smaller magnitude is taken; of complex ones, the real part, with
-    which the mass exceeds that of the W boson.
+    Of two solutions, the one of smaller magnitude is taken. Where they are complex, no longitudinal
+    momentum gives the mass of the W boson; the one that comes nearest points along the lepton,
+    :math:`p_{z\nu} = p_{z\ell} p_{T\nu} / p_{T\ell}`, and gives the transverse mass. So do the
+    masses in the UCI file.
 
     Args:
         lepton: Momenta [GeV], shape ``(n, 4)``.
@@ -172,8 +173,9 @@ def neutrino_momentum(lepton: NDArray, missing: NDArray) -> NDArray[np.float64]:
     centre = mu * lepton[:, 2] / lepton_pt2
     energy2 = np.square(lepton[:, :3]).sum(axis=1)
     square = centre**2 - (energy2 * missing_pt2 - mu**2) / lepton_pt2
-    root = np.sqrt(np.maximum(square, 0))
-    pz = centre - np.copysign(root, centre)
+    nearest = lepton[:, 2] * np.sqrt(missing_pt2 / lepton_pt2)
+    solved = centre - np.copysign(np.sqrt(np.maximum(square, 0)), centre)
+    pz = np.where(square >= 0, solved, nearest)
     energy = np.sqrt(missing_pt2 + pz**2)
     return np.column_stack([missing, pz, energy])
 

@@ -110,11 +110,11 @@ def _check_mixture(
             f"{place}.labels: there are {len(mixture['labels'])} for"
             f" {len(mixture['samples'])} samples"
         )
-    if mixture["units"] == "uci":
+    if (units := mixture["units"]) != "gev":
         if "labels" not in mixture:
-            yield f"{place}: units uci need labels: one of each sample, 0 or 1"
+            yield f"{place}: units {units} need labels: one of each sample, 0 or 1"
         if kinds - {"semileptonic"}:
-            yield f"{place}: units uci are for samples of a selection of kind semileptonic"
+            yield f"{place}: units {units} are for samples of a selection of kind semileptonic"
 
 
 def _check_selected(config: Mapping[str, Any]) -> Iterator[str]:
@@ -125,15 +125,22 @@ def _check_selected(config: Mapping[str, Any]) -> Iterator[str]:
             known = suggest(name, config["samples"])
             yield f"simulation.select: {name!r} is not defined in samples{known}"
     benchmark = simulation["benchmark"]
-    for place, name in (("mixture", simulation["mixture"]),):
-        if name is not None and name not in mixtures:
-            yield f"simulation.{place}: {name!r} is not defined in mixtures{suggest(name, mixtures)}"
+    name = simulation["mixture"]
+    if name not in mixtures:
+        yield f"simulation.mixture: {name!r} is not defined in mixtures{suggest(name, mixtures)}"
+    beams = simulation["double_higgs"]["beams"]
+    if "energy_gev" not in config["beams"].get(beams, {}):
+        yield f"simulation.double_higgs.beams: {beams!r} is no beams with an energy_gev"
+    name = simulation["double_higgs"]["pdf"]
+    if name not in PDF_SETS or PDF_SETS[name].file is None:
+        readable = [known for known, found in PDF_SETS.items() if found.file]
+        yield f"simulation.double_higgs.pdf: {name!r} is none of {', '.join(readable)}"
     if benchmark["mixture"] not in mixtures:
         name = benchmark["mixture"]
         known = suggest(name, mixtures)
         yield f"simulation.benchmark.mixture: {name!r} is not defined in mixtures{known}"
-    elif mixtures[benchmark["mixture"]]["units"] != "uci":
-        yield f"simulation.benchmark.mixture: {benchmark['mixture']!r} must have units uci"
+    elif mixtures[benchmark["mixture"]]["units"] == "gev":
+        yield f"simulation.benchmark.mixture: {benchmark['mixture']!r} must not have units gev"
     reference = benchmark["reference"]
     if reference not in config["datasets"]:
         known = suggest(reference, config["datasets"])
@@ -214,19 +221,25 @@ def jet_scale_settings(
 def shown_samples(config: Mapping[str, Any]) -> list[str]:
     """Return the samples of a study's analysis ``simulation``, each once, in order."""
     simulation, mixtures = config["simulation"], config["mixtures"]
-    names = [*simulation["select"], *mixtures[simulation["benchmark"]["mixture"]]["samples"]]
-    if simulation["mixture"]:
-        names += mixtures[simulation["mixture"]]["samples"]
+    shown = (simulation["benchmark"]["mixture"], simulation["mixture"])
+    names = [*simulation["select"], *(name for key in shown for name in mixtures[key]["samples"])]
     return list(dict.fromkeys(names))
 
 
-def samples_of_kind(config: Mapping[str, Any], kind: str) -> list[str]:
-    """Return those of the shown samples whose selection is of a kind."""
+def double_higgs_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the table of cross-sections of gg to HH depends on."""
+    settings = dict(config["simulation"]["double_higgs"])
+    energy_gev = config["beams"][settings.pop("beams")]["energy_gev"]
+    return settings | {"energy_gev": energy_gev}
+
+
+def samples_of_kind(config: Mapping[str, Any], *kinds: str) -> list[str]:
+    """Return those of the shown samples whose selection is of one of some kinds."""
     samples, selections = config["samples"], config["selections"]
     return [
         name
         for name in shown_samples(config)
-        if selections[samples[name]["selection"]]["kind"] == kind
+        if selections[samples[name]["selection"]]["kind"] in kinds
     ]
 
 

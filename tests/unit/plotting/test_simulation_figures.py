@@ -561,3 +561,21 @@ def test_azimuths_are_drawn_whole(rng):
     x = rng.uniform(-1.7437, 1.7437, (1000, 1))
     found = measure_densities(x, np.array([[style.low, style.high]]), 24)
     assert (found.values * np.diff(found.edges)).sum() == pytest.approx(1)
+
+
+def test_pages_of_nothing_are_drawn_without_a_warning(figure):
+    """Small studies leave spectra and features empty."""
+    edges = np.geomspace(90, 180, 5)
+    nothing = Densities(np.zeros(4), np.zeros(4), edges)
+    for_pages = Densities(*(part[None] for part in nothing))
+    spectra.draw_spectra_page(
+        figure, spectra={"ht": {"hh": nothing}}, observables=SPECTRA, styles=TWO
+    )
+    for draw, features in (
+        (shapes.draw_shape_page, {"m_gg": GEV_FEATURES["m_gg"]}),
+        (shapes.draw_comparison_page, [GEV_FEATURES["m_gg"]]),
+    ):
+        one = Figure(layout="constrained")
+        draw(one, samples=dict.fromkeys(TWO, for_pages), features=features, styles=TWO)
+        one.draw_without_rendering()
+    figure.draw_without_rendering()
