@@ -12,7 +12,6 @@ import pyarrow as pa
 
 from bumpflow.simulate.partons import HardProcess
 from bumpflow.simulate.processes import PROCESSES
-from bumpflow.simulate.pythia import Block
 from bumpflow.simulate.selections import Selected, build_selection
 from bumpflow.simulate.sources import build_sources
 
@@ -41,15 +40,22 @@ class Tally:
     weight_squared_selected: float = 0.0
     cutflow: dict[str, int] = field(default_factory=dict)
 
-    def add(self, block: Block, selected: Selected) -> None:
-        """Count the events of a block."""
-        self.n_generated += block.n_generated
-        self.n_showered += block.particles.n_events
+    def add(self, selected: Selected, *, n_generated: int, n_read: int, weight: float) -> None:
+        """Count the events of a block.
+
+        Args:
+            selected: What became of them.
+            n_generated: Events before any selection.
+            n_read: Those of them that were showered, or read from a file.
+            weight: Sum of the weights of generated events.
+        """
+        self.n_generated += n_generated
+        self.n_showered += n_read
         self.n_selected += len(selected.weights)
-        self.weight_generated += block.weight_generated
+        self.weight_generated += weight
         self.weight_selected += float(selected.weights.sum())
         self.weight_squared_selected += float(np.square(selected.weights).sum())
-        steps = {"generated": block.n_generated, "showered": block.particles.n_events}
+        steps = {"generated": n_generated, "showered": n_read}
         for step, count in (steps | dict(selected.cutflow)).items():
             self.cutflow[step] = self.cutflow.get(step, 0) + count
 
@@ -94,7 +100,12 @@ class Sample:
         generator = self._generators[number % len(self._generators)]
         block = generator.generate(number, n_events=n_events)
         selected = self._select(block.particles, block.rng)
-        self.tally.add(block, selected)
+        self.tally.add(
+            selected,
+            n_generated=block.n_generated,
+            n_read=block.particles.n_events,
+            weight=block.weight_generated,
+        )
         numbers = pa.array(np.full(len(selected.weights), number, dtype=np.int32))
         weights = pa.array(selected.weights, pa.float64())
         return selected.events.append_column("weight", weights).append_column("block", numbers)

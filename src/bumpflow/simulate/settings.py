@@ -63,12 +63,15 @@ def _check_keys(place: str, sample: Mapping[str, Any]) -> Iterator[str]:
     """Find keys that a process needs and a sample lacks, or has in vain."""
     process = sample["process"]
     needed = ["path"] if process in FILES else ["beams", "chunks", "blocks"]
+    if process in ("hdf5", "delphes"):
+        needed.append("crosssection_fb")
     if process not in (*FILES, *WITHOUT_DETECTOR, *PARAMETRISED):
         needed.append("detector")
     for key in needed:
         if key not in sample:
             yield f"{place}: process {process!r} needs {key!r}"
     owners = {"kappa_lambda": LOOP, "parameters": tuple(PROCESSES), "path": FILES}
+    owners |= {"crosssection_fb": FILES, "use_objects": ("hdf5",)}
     for key, processes in owners.items():
         if key in sample and process not in processes:
             yield f"{place}.{key}: process {process!r} has no use for it"
