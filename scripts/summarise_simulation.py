@@ -34,7 +34,8 @@ def main(
         name = path.parent.name
         events = io.read_table(path)
         found.append(scorecard.peak_quantities(name, processes[name], events, rng))
-    found += [scorecard.meson_quantities(path.parent.name, io.read_table(path)) for path in mesons]
+    spectra = {path.parent.name: io.read_table(path) for path in mesons}
+    found.append(scorecard.meson_quantities(spectra) if spectra else [])
     for path in responses:
         place = f"{path.parent.name}{path.stem.removesuffix('_responses')}"
         found.append(scorecard.response_quantities(place, io.read_table(path)))

@@ -90,9 +90,7 @@ def weigh_events(events: pa.Table, record: Mapping[str, Any]) -> pa.Table:
     )
 
 
-def label_rows(
-    rows: pa.Table, *, names: Sequence[str], place: int, label: int | None
-) -> pa.Table:
+def label_rows(rows: pa.Table, *, names: Sequence[str], place: int, label: int | None) -> pa.Table:
     """Return rows of a mixture with what tells them from those of other samples.
 
     Args:

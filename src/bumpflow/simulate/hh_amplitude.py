@@ -20,9 +20,11 @@ from numpy.typing import NDArray
 FERMI_PER_GEV2 = 1.1663787e-5
 TOP_MASS_GEV, HIGGS_MASS_GEV = 172.5, 125.0
 N_NODES = 192
+"""Nodes of the integration: with them, squared amplitudes are good to 1e-7 and better."""
+MIN_NODES = 48
 CHUNK = 512
 DETOUR = 1.0
-"""How far the path of integration keeps from the real axis, in units of its own length."""
+"""How far the path of integration keeps from the real axis: the imaginary part's first slope."""
 OUTERMOST = 3.2
 """Largest argument of the transformation of the nodes: 1 minus the last node is about 1e-16."""
 
@@ -58,11 +60,15 @@ def form_factors(
         cos_theta: Polar cosines in the pair's rest frame, between -1 and 1, shape ``(n,)``.
         top_mass_gev: Mass of the top quark [GeV], above half the Higgs boson's.
         higgs_mass_gev: Mass of the Higgs boson [GeV].
-        n_nodes: Nodes of the integration.
+        n_nodes: Nodes of the integration. With 48, 64 and 96, 99 % of squared amplitudes are
+            good to 1 %, 1e-3 and 1e-5.
 
     Raises:
-        ValueError: If a point is not in the region where the formulae hold.
+        ValueError: If a point is not in the region where the formulae hold, or nodes are too few.
     """
+    if n_nodes < MIN_NODES:
+        msg = f"{n_nodes} nodes are too few to integrate the loops: take {MIN_NODES} or more"
+        raise ValueError(msg)
     m_hh_gev, cos_theta = np.broadcast_arrays(np.atleast_1d(m_hh_gev), np.atleast_1d(cos_theta))
     _check_region(m_hh_gev, cos_theta, top_mass_gev, higgs_mass_gev)
     h = (higgs_mass_gev / top_mass_gev) ** 2

@@ -116,9 +116,7 @@ def build_hook(
             have; None keeps all events.
         lepton_eta: Largest absolute pseudorapidity of that lepton.
     """
-    return _hook_class()(
-        polarise=polarise, lepton_pt_gev=lepton_pt_gev, lepton_eta=lepton_eta
-    )
+    return _hook_class()(polarise=polarise, lepton_pt_gev=lepton_pt_gev, lepton_eta=lepton_eta)
 
 
 def _longitudinal_weight(process: Any, entries: list[Any]) -> float:  # noqa: ANN401

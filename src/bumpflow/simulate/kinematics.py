@@ -40,9 +40,7 @@ def delta_phi(first: NDArray, second: NDArray) -> NDArray[np.float64]:
     return np.mod(first - second + np.pi, 2 * np.pi) - np.pi
 
 
-def delta_r(
-    eta_1: NDArray, phi_1: NDArray, eta_2: NDArray, phi_2: NDArray
-) -> NDArray[np.float64]:
+def delta_r(eta_1: NDArray, phi_1: NDArray, eta_2: NDArray, phi_2: NDArray) -> NDArray[np.float64]:
     """Return distances in pseudorapidity and azimuth [rad]."""
     return np.hypot(eta_1 - eta_2, delta_phi(phi_1, phi_2))
 
@@ -119,3 +117,14 @@ def decay_two_body(
     first = np.concatenate([vector, energies[0]], axis=1)
     second = np.concatenate([-vector, energies[1]], axis=1)
     return boost(first, parent), boost(second, parent)
+
+
+def collinear(energy: NDArray, *, direction: int) -> NDArray[np.float64]:
+    """Return momenta of massless particles along the beam axis, shape ``(..., 4)``.
+
+    Args:
+        energy: Energies [GeV].
+        direction: 1 or -1.
+    """
+    zero = np.zeros_like(energy)
+    return np.stack([zero, zero, direction * energy, energy], axis=-1)

@@ -30,7 +30,7 @@ PYTHIA_HIGGS_TO_PHOTONS = 2.2965e-3
 
 W_MASS_GEV = 80.4
 LEPTONS, QUARKS = "11 13", "1 2 3 4 5"
-LEPTON = MappingProxyType({"lepton_pt_gev": 17.0, "lepton_eta": 2.6})
+LEPTON = MappingProxyType({"lepton_pt_gev": 12.0, "lepton_eta": 2.6})
 """What showers are spared for: leptons well below the cuts of any selection."""
 HIGGS_TO_DIPHOTON = ("25:m0 = 125", "25:onMode = off", "25:onIfMatch = 22 22")
 STABLE_B = ("511:mayDecay = off", "521:mayDecay = off", "531:mayDecay = off")

@@ -102,7 +102,11 @@ class Generator:
             rng = np.random.default_rng(derive_seed(self.seed, "process", label))
             self._feed.fill(self._hard_process.draw(n_events, rng))
         particles = unpack_batch(self._pythia.nextBatch(n_events))
-        counts = self._hook.state.counts if self._hook else HookCounts(particles.n_events, particles.n_events)
+        counts = (
+            self._hook.state.counts
+            if self._hook
+            else HookCounts(particles.n_events, particles.n_events)
+        )
         self.n_generated += counts.n_generated
         return Block(
             particles,

@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from bumpflow.simulate.beamdump import describe
+from bumpflow.simulate.beamdump import QUANTILES, compare_spectra, describe
+from bumpflow.simulate.gather import CLASSES
 from bumpflow.simulate.peaks import find_peak
 from bumpflow.summary import Quantity
 
-SPECTRUM_SOURCE = "public list of B mesons from 400 GeV protons, arXiv:2407.20329"
+MEDIAN = QUANTILES.index(0.5)
 WITNESS_SUFFIX = {"resmlp": "", "trees": "_trees"}
 MINIMUM = 50
 """Events below which a peak is not looked for."""
@@ -96,52 +97,63 @@ def peak_quantities(
     return quantities
 
 
-def benchmark_quantities(records: Mapping[str, Mapping[str, Any]]) -> list[Quantity]:
+def benchmark_quantities(records: Mapping[str, Any]) -> list[Quantity]:
     """Return how well classifiers tell generated from real events.
 
     Args:
-        records: Outcomes of the two-sample tests by class of events.
+        records: Outcomes of the two-sample tests by class of events, and the same again below
+            ``without_m_lv``.
     """
+    variants = {"": records, ".without_m_lv": records["without_m_lv"]}
     return [
         Quantity(
-            f"simulation.{name}.c2st_auc{suffix}",
-            record[witness]["auc"],
-            record[witness]["auc_uncertainty"],
+            f"simulation.{name}.c2st_auc{suffix}{variant}",
+            found[name][witness]["auc"],
+            found[name][witness]["auc_uncertainty"],
             reference_source="0.5 if generator, detector and selection were those of UCI HIGGS",
-            n=sum(record["n_test"]),
+            n=sum(found[name]["n_test"]),
         )
-        for name, record in records.items()
+        for variant, found in variants.items()
+        for name in CLASSES
         for witness, suffix in WITNESS_SUFFIX.items()
     ]
 
 
-def meson_quantities(name: str, events: pd.DataFrame) -> list[Quantity]:
-    """Return the moments of a spectrum of B mesons, beside the published ones.
+def meson_quantities(samples: Mapping[str, pd.DataFrame]) -> list[Quantity]:
+    """Return moments of spectra of B mesons, and how far others are from the first one.
 
     Args:
-        name: Name of the sample.
-        events: Momenta ``px``, ``py``, ``pz`` [GeV].
+        samples: Momenta ``px``, ``py``, ``pz``, ``energy`` [GeV] by name of the sample.
     """
-    pz = describe(events["pz"].to_numpy())
-    pt = describe(np.hypot(events["px"], events["py"]).to_numpy())
-    found = {
-        "mean_pz": (pz["mean"], pz["mean_error"], 91.0),
-        "std_pz": (pz["std"], pz["std_error"], 38.5),
-        "median_pz": (pz["quantiles"][2], pz["quantile_errors"][2], 84.0),
-        "mean_pt": (pt["mean"], pt["mean_error"], 2.07),
+    momenta = {
+        name: events[["px", "py", "pz", "energy"]].to_numpy() for name, events in samples.items()
     }
-    return [
-        Quantity(
-            f"simulation.{name}.{measure}",
-            value,
-            error,
-            reference=reference,
-            reference_source=SPECTRUM_SOURCE,
-            n=pz["n"],
-            unit="GeV",
-        )
-        for measure, (value, error, reference) in found.items()
-    ]
+    quantities = []
+    for name, momentum in momenta.items():
+        pz, pt = describe(momentum[:, 2]), describe(np.hypot(momentum[:, 0], momentum[:, 1]))
+        found = {
+            "mean_pz": (pz["mean"], pz["mean_error"]),
+            "std_pz": (pz["std"], pz["std_error"]),
+            "median_pz": (pz["quantiles"][MEDIAN], pz["quantile_errors"][MEDIAN]),
+            "mean_pt": (pt["mean"], pt["mean_error"]),
+        }
+        quantities += [
+            Quantity(f"simulation.{name}.{measure}", value, error, n=pz["n"], unit="GeV")
+            for measure, (value, error) in found.items()
+        ]
+    first, *others = momenta
+    for name in others:
+        distances = compare_spectra(momenta[first], momenta[name])
+        quantities += [
+            Quantity(
+                f"simulation.{name}.ks_{key.removesuffix('_gev')}",
+                distance["ks"],
+                reference_source=f"distance of the distribution functions from {first}",
+                n=len(momenta[name]),
+            )
+            for key, distance in distances.items()
+        ]
+    return quantities
 
 
 def response_quantities(place: str, responses: pd.DataFrame) -> list[Quantity]:

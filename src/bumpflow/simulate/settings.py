@@ -209,9 +209,7 @@ def process_file(config: Mapping[str, Any], name: str) -> list[str]:
     return []
 
 
-def jet_scale_settings(
-    config: Mapping[str, Any], detector: str, beams: str
-) -> dict[str, Any]:
+def jet_scale_settings(config: Mapping[str, Any], detector: str, beams: str) -> dict[str, Any]:
     """Return what the correction of the jets' energies depends on."""
     return {
         "detector": dict(config["detectors"][detector]),
