@@ -4,13 +4,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import histfactory, ingest, surrogates
+from benchmarks import histfactory, ingest, simulation, surrogates
 from bumpflow import io
 from bumpflow.summary import Quantity, as_records, from_records, merge
 
 BENCHMARKS: dict[str, Callable[[], list[Quantity]]] = {
     "histfactory": histfactory.measure,
     "ingest": ingest.measure,
+    "simulation": simulation.measure,
     "surrogates": surrogates.measure,
 }
 RESULTS = Path("results/bench")

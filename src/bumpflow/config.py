@@ -20,7 +20,7 @@ DOWNLOADS = RESULTS / "downloads"
 READING_OPTIONS = ("header", "label", "columns", "nonnegative")
 COLUMN_LISTS = ("mirror", "corner_features")
 NAME = "[a-z0-9]+"
-NAMED = "beams dataset detector mixture model observable sample scan".split()
+NAMED = ["beams", "dataset", "detector", "mixture", "model", "observable", "sample", "scan"]
 WILDCARDS = dict.fromkeys(NAMED, NAME) | {"chunk": "[0-9]+", "member": "(bootstrap|replica)[0-9]+"}
 """What the parts of a path that vary may look like."""
 TAKEN = (

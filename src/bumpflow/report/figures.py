@@ -7,19 +7,51 @@ from bumpflow.config import shown_dataset
 from bumpflow.simulate.settings import samples_of_kind
 
 FIGURES = {
-    "surrogates": (
-        "overlays overlays_log overlay overlay_log divergences divergences_by_feature roc"
-        " density_ratio tails corner corner_all training classifier_training sampling_rates"
-    ).split(),
-    "histfactory": (
-        "selection_roc selection_score selection_features reweighting templates fits nuisances"
-        " signal_strength spurious_signal significance limits_luminosity limits_generated"
-        " limit_difference toys"
-    ).split(),
-    "simulation": (
-        "benchmark_background benchmark_signal benchmark_roc benchmark_masses jet_response"
-        " diphoton_features double_higgs b_mesons mixture_spectra mixture_categories cutflows"
-    ).split(),
+    "surrogates": [
+        "overlays",
+        "overlays_log",
+        "overlay",
+        "overlay_log",
+        "divergences",
+        "divergences_by_feature",
+        "roc",
+        "density_ratio",
+        "tails",
+        "corner",
+        "corner_all",
+        "training",
+        "classifier_training",
+        "sampling_rates",
+    ],
+    "histfactory": [
+        "selection_roc",
+        "selection_score",
+        "selection_features",
+        "reweighting",
+        "templates",
+        "fits",
+        "nuisances",
+        "signal_strength",
+        "spurious_signal",
+        "significance",
+        "limits_luminosity",
+        "limits_generated",
+        "limit_difference",
+        "toys",
+    ],
+    "simulation": [
+        "benchmark_background",
+        "benchmark_signal",
+        "benchmark_roc",
+        "benchmark_masses",
+        "jet_response",
+        "diphoton_features",
+        "double_higgs",
+        "b_mesons",
+        "mixture_spectra",
+        "mixture_categories",
+        "cutflows",
+    ],
 }
 """Figures by analysis, in the order in which they appear."""
 

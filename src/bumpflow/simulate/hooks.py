@@ -64,7 +64,7 @@ def _hook_class() -> type:
     with optional():
         import pythia8mc as pythia8
 
-    class ProcessHook(pythia8.UserHooks):  # type: ignore[name-defined, misc]
+    class ProcessHook(pythia8.UserHooks):
         """Accept or reject hard processes."""
 
         def __init__(

@@ -27,7 +27,7 @@ def _feed_class() -> type:
     with optional():
         import pythia8mc as pythia8
 
-    class PartonFeed(pythia8.LHAup):  # type: ignore[name-defined, misc]
+    class PartonFeed(pythia8.LHAup):
         """Gives Pythia one event after the other."""
 
         def __init__(self, process: HardProcess) -> None:

@@ -65,8 +65,9 @@ def find_set(name: str) -> PdfSet:
         ValueError: If there is none.
     """
     if name not in PDF_SETS:
-        msg = f"there are no parton densities {name!r}{suggest(name, PDF_SETS)}"
-        raise ValueError(f"{msg}: known are {', '.join(PDF_SETS)}")
+        known = f"{suggest(name, PDF_SETS)}: known are {', '.join(PDF_SETS)}"
+        msg = f"there are no parton densities {name!r}{known}"
+        raise ValueError(msg)
     return PDF_SETS[name]
 
 

@@ -98,7 +98,7 @@ class Generator:
         self._pythia.rndm.init(self._pythia_seed(label))
         if self._hook:
             self._hook.state.start(derive_seed(self.seed, "hook", label))
-        if self._feed:
+        if self._hard_process and self._feed:
             rng = np.random.default_rng(derive_seed(self.seed, "process", label))
             self._feed.fill(self._hard_process.draw(n_events, rng))
         particles = unpack_batch(self._pythia.nextBatch(n_events))

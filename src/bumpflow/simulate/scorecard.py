@@ -107,7 +107,7 @@ def benchmark_quantities(records: Mapping[str, Any]) -> list[Quantity]:
     variants = {"": records, ".without_m_lv": records["without_m_lv"]}
     return [
         Quantity(
-            f"simulation.{name}.c2st_auc{suffix}{variant}",
+            f"simulation.benchmark{name}.c2st_auc{suffix}{variant}",
             found[name][witness]["auc"],
             found[name][witness]["auc_uncertainty"],
             reference_source="0.5 if generator, detector and selection were those of UCI HIGGS",
@@ -187,13 +187,15 @@ def double_higgs_quantities(total: pd.DataFrame) -> list[Quantity]:
     Args:
         total: ``crosssection_fb`` and ``crosssection_error_fb`` by ``kappa_lambda``.
     """
-    by_coupling = total.set_index("kappa_lambda")
-    standard = by_coupling.loc[1.0]
+    values, errors = (
+        dict(zip(total["kappa_lambda"], total[name], strict=True))
+        for name in ("crosssection_fb", "crosssection_error_fb")
+    )
     quantities = [
         Quantity(
             "simulation.doublehiggs.crosssection",
-            float(standard["crosssection_fb"]),
-            float(standard["crosssection_error_fb"]),
+            values[1],
+            errors[1],
             reference=19.85,
             reference_source="arXiv:1604.06447, leading order, full top mass, 14 TeV",
             unit="fb",
@@ -201,15 +203,12 @@ def double_higgs_quantities(total: pd.DataFrame) -> list[Quantity]:
     ]
     published = {"kappa0": (0.0, 2.12), "kappa2_45": (2.45, 0.42)}
     for variant, (coupling, reference) in published.items():
-        if coupling in by_coupling.index:
-            row = by_coupling.loc[coupling]
-            ratio = row["crosssection_fb"] / standard["crosssection_fb"]
-            relative = row["crosssection_error_fb"] / row["crosssection_fb"]
+        if coupling in values:
             quantities.append(
                 Quantity(
                     f"simulation.doublehiggs.ratio.{variant}",
-                    float(ratio),
-                    float(ratio * relative),
+                    values[coupling] / values[1],
+                    errors[coupling] / values[1],
                     reference=reference,
                     reference_source="leading order, full top mass",
                 )

@@ -26,8 +26,9 @@ from bumpflow.simulate.objects import (
 )
 from bumpflow.simulate.pairing import leading_positions, line_up
 
-W_MASS_GEV, TOP_MASS_GEV, CHARGED_HIGGS_MASS_GEV = 80.4, 172.5, 325.0
-N_JETS = 4
+W_MASS_GEV, TOP_MASS_GEV = 80.4, 172.5
+N_JETS, N_MOST_JETS = 4, 8
+"""Jets that are features, and those in which the decay of a W boson is looked for."""
 
 
 class Semileptonic(NamedTuple):
@@ -36,8 +37,8 @@ class Semileptonic(NamedTuple):
     Attributes:
         lepton: Momenta of the lepton [GeV], shape ``(n, 4)``.
         missing: Missing transverse momenta (px, py) [GeV], shape ``(n, 2)``.
-        jets: Momenta of the four hardest jets [GeV], shape ``(n, 4, 4)``.
-        tags: Their levels of b tagging, shape ``(n, 4)``.
+        jets: Momenta of the eight hardest jets [GeV], 0 where there are less, ``(n, 8, 4)``.
+        tags: Levels of b tagging of the four hardest, shape ``(n, 4)``.
     """
 
     lepton: NDArray[np.float64]
@@ -71,7 +72,7 @@ def select_semileptonic(events: Events, *, min_btags: int = 1) -> Selection:
     found = Semileptonic(
         lepton=leading_momenta(leptons, n_events, 1)[event, 0],
         missing=events.missing[event],
-        jets=leading_momenta(events.jets, n_events, N_JETS)[event],
+        jets=leading_momenta(events.jets, n_events, N_MOST_JETS)[event],
         tags=tags[event],
     )
     columns = low_level_features(found) | high_level_features(found)
@@ -119,32 +120,53 @@ def low_level_features(found: Semileptonic) -> dict[str, NDArray]:
 def high_level_features(found: Semileptonic) -> dict[str, NDArray]:
     r"""Return the seven masses [GeV] by name, shape ``(n,)`` each.
 
-    The candidates for b quarks are the two tagged jets, the hardest ones if there are more, and
-    the hardest others if there are less; the other two jets are the decay of a W boson (``m_jj``).
-    Of the two ways to make top quarks of both W bosons and b quarks, ``m_jjj`` and ``m_jlv`` take
-    the one with the least :math:`|m_{jjj} - m_t| + |m_{j\ell\nu} - m_t|`, and ``m_wbb`` takes the
-    W boson for which it is nearer to the charged Higgs boson of 325 GeV.
+    The candidates for b quarks are, of the four hardest jets, the tagged ones, and the hardest
+    others if there are less than two. Of all other jets, those two whose mass is nearest to that
+    of the W boson are its decay (``m_jj``). With the b candidate for which it is nearer to the
+    mass of the top quark they make ``m_jjj``, and the other one makes ``m_jlv``; ``m_wbb`` is
+    the larger mass of both b candidates with either W boson. The masses in the UCI file are made
+    this way.
     """
-    jets = np.take_along_axis(found.jets, _order_by_tag(found.tags)[..., None], axis=1)
-    b_1, b_2 = jets[:, 0], jets[:, 1]
-    hadronic = jets[:, 2] + jets[:, 3]
-    leptonic = found.lepton + neutrino_momentum(found.lepton, found.missing)
-    straight = invariant_mass(hadronic + b_1), invariant_mass(leptonic + b_2)
-    crossed = invariant_mass(hadronic + b_2), invariant_mass(leptonic + b_1)
-    is_straight = _top_distance(*straight) < _top_distance(*crossed)
-    m_wbb = [invariant_mass(boson + b_1 + b_2) for boson in (hadronic, leptonic)]
-    is_hadronic = np.abs(m_wbb[0] - CHARGED_HIGGS_MASS_GEV) < np.abs(
-        m_wbb[1] - CHARGED_HIGGS_MASS_GEV
+    jets = np.concatenate(
+        [
+            np.take_along_axis(found.jets, _order_by_tag(found.tags)[..., None], axis=1),
+            found.jets[:, N_JETS:],
+        ],
+        axis=1,
     )
+    b_1, b_2 = jets[:, 0], jets[:, 1]
+    hadronic = find_w_boson(jets[:, 2:])
+    leptonic = found.lepton + neutrino_momentum(found.lepton, found.missing)
+    m_jjj = [invariant_mass(hadronic + b) for b in (b_1, b_2)]
+    m_jlv = [invariant_mass(leptonic + b) for b in (b_1, b_2)]
+    is_first = np.abs(m_jjj[0] - TOP_MASS_GEV) < np.abs(m_jjj[1] - TOP_MASS_GEV)
+    m_wbb = [invariant_mass(boson + b_1 + b_2) for boson in (hadronic, leptonic)]
     return {
         "m_jj": invariant_mass(hadronic),
-        "m_jjj": np.where(is_straight, straight[0], crossed[0]),
+        "m_jjj": np.where(is_first, m_jjj[0], m_jjj[1]),
         "m_lv": invariant_mass(leptonic),
-        "m_jlv": np.where(is_straight, straight[1], crossed[1]),
+        "m_jlv": np.where(is_first, m_jlv[1], m_jlv[0]),
         "m_bb": invariant_mass(b_1 + b_2),
-        "m_wbb": np.where(is_hadronic, *m_wbb),
+        "m_wbb": np.maximum(*m_wbb),
         "m_wwbb": invariant_mass(hadronic + leptonic + b_1 + b_2),
     }
+
+
+def find_w_boson(jets: NDArray) -> NDArray[np.float64]:
+    """Return the sum of the two jets whose mass is nearest to that of the W boson.
+
+    Args:
+        jets: Momenta [GeV], 0 where there are less, at least two per event, ``(n, n_jets, 4)``.
+
+    Returns:
+        Momenta, shape ``(n, 4)``.
+    """
+    first, second = np.triu_indices(jets.shape[1], k=1)
+    pairs = jets[:, first] + jets[:, second]
+    distance = np.abs(invariant_mass(pairs) - W_MASS_GEV)
+    absent = jets[..., 3] <= 0
+    distance[absent[:, first] | absent[:, second]] = np.inf
+    return np.take_along_axis(pairs, distance.argmin(axis=1)[:, None, None], axis=1)[:, 0]
 
 
 def neutrino_momentum(lepton: NDArray, missing: NDArray) -> NDArray[np.float64]:
@@ -181,10 +203,5 @@ def neutrino_momentum(lepton: NDArray, missing: NDArray) -> NDArray[np.float64]:
 
 
 def _order_by_tag(tags: NDArray) -> NDArray[np.int64]:
-    """Return the order of jets, tagged ones first, without a change among either."""
+    """Return the order of the four hardest jets, tagged ones first, else as they are."""
     return np.argsort(tags == 0, axis=1, kind="stable")
-
-
-def _top_distance(m_jjj: NDArray, m_jlv: NDArray) -> NDArray[np.float64]:
-    """Return how far two masses are from that of the top quark [GeV]."""
-    return np.abs(m_jjj - TOP_MASS_GEV) + np.abs(m_jlv - TOP_MASS_GEV)

@@ -7,6 +7,7 @@ from bumpflow.ingest.layout import HIGGS_FEATURES
 from bumpflow.simulate.kinematics import decay_two_body, invariant_mass
 from bumpflow.simulate.semileptonic import (
     W_MASS_GEV,
+    find_w_boson,
     neutrino_momentum,
     select_semileptonic,
 )
@@ -108,16 +109,39 @@ def test_masses_of_a_top_pair_are_found_exactly():
             assert row["m_wwbb"] == pytest.approx(invariant_mass(sum(np.array(tops))))
 
 
-@pytest.mark.parametrize(("pt", "nearer"), [(40, 1), (220, 0)])
-def test_m_wbb_takes_the_boson_nearer_to_the_charged_higgs(pt, nearer):
+@pytest.mark.parametrize(("pt", "larger"), [(40, 1), (400, 0)])
+def test_m_wbb_is_the_larger_mass(pt, larger):
     lepton = momentum(pt, 0.3, -1)
     events = one_event(electrons=make_objects([lepton]))
     row = select_semileptonic(events).features.iloc[0]
     first, second, third, fourth = np.array(JETS)
     leptonic = lepton + neutrino_momentum(lepton[None], np.array([MISSING]))[0]
     masses = [invariant_mass(w + second + fourth) for w in (leptonic, first + third)]
-    assert np.argmin(np.abs(np.array(masses) - 325)) == nearer
-    assert row["m_wbb"] == pytest.approx(masses[nearer])
+    assert np.argmax(masses) == larger
+    assert row["m_wbb"] == pytest.approx(masses[larger])
+
+
+def test_w_boson_is_looked_for_in_all_other_jets():
+    b_1, b_2 = momentum(100, 0, 0), momentum(90, 0, 2)
+    light = [
+        momentum(80, 1, -1),
+        momentum(70, -1, -2),
+        momentum(40.2, 2, 0),
+        momentum(40.2, 2, np.pi),
+    ]
+    events = one_event(jets=make_objects([b_1, b_2, *light], tags=[[2, 2, 0, 0, 0, 2]]))
+    row = select_semileptonic(events).features.iloc[0]
+    assert row["m_jj"] == pytest.approx(80.4)  # of the last two
+    assert row["m_bb"] == pytest.approx(invariant_mass(b_1 + b_2))
+    total = b_1 + b_2 + light[2] + light[3] + momentum(40, 0.3, -1)
+    neutrino = neutrino_momentum(momentum(40, 0.3, -1)[None], np.array([MISSING]))[0]
+    assert row["m_wwbb"] == pytest.approx(invariant_mass(total + neutrino))
+
+
+def test_missing_jets_make_no_w_boson():
+    jets = np.zeros((1, 6, 4))
+    jets[0, :2] = momentum(500, 0, 0), momentum(400, 1, 2)
+    assert find_w_boson(jets)[0] == pytest.approx(jets[0, 0] + jets[0, 1])
 
 
 @pytest.mark.parametrize(
