@@ -93,6 +93,30 @@ rule simulate_chunk:
         "../scripts/simulate_chunk.py"
 
 
+# Only on request: `snakemake results/samples/<sample>/partons.lhe.gz`.
+rule write_partons:
+    input:
+        process=lambda wildcards: simulation.process_file(config, wildcards.sample),
+    output:
+        partons="<results>/samples/{sample}/partons.lhe.gz",
+    log:
+        "<logs>/write_partons/{sample}.log",
+    wildcard_constraints:
+        sample=simulation.names_of(config, (*simulation.LOOP, *simulation.TREE)),
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        sample=sample_setting,
+        n_blocks=lambda wildcards: simulation.count_blocks(config, *wildcards),
+        block_size=config["simulation"]["block_size"],
+        sample_seed=seed_for("simulate_chunk"),
+        code=code_of("write_partons"),
+    script:
+        "../scripts/write_partons.py"
+
+
 rule gather_sample:
     input:
         chunks=lambda wildcards: simulation.chunk_files(config, *wildcards, "parquet"),

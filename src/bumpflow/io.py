@@ -4,11 +4,12 @@ Every file appears whole or not at all: it is written under a temporary name bes
 target and renamed at the end.
 """
 
+import gzip
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -113,6 +114,13 @@ def write_text(path: str | Path, text: str) -> None:
     """Write a text file."""
     with atomic(path) as part:
         part.write_text(text, encoding="utf-8")
+
+
+def write_gzip(path: str | Path, lines: Iterable[str]) -> None:
+    """Write lines of text, compressed; the same lines give the same bytes."""
+    with atomic(path) as part, part.open("wb") as raw:
+        with gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as file:
+            file.writelines(f"{line}\n".encode() for line in lines)
 
 
 def read_table(

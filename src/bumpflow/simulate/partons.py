@@ -1,6 +1,7 @@
 """Events of a hard process, before any shower: what the LHE format holds, as arrays."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -60,3 +61,12 @@ class HardProcess(Protocol):
     def draw(self, n_events: int, rng: np.random.Generator) -> Partons:
         """Return ``n_events`` events; the same ``rng`` state gives the same events."""
         ...
+
+
+def join_partons(blocks: Sequence[Partons]) -> Partons:
+    """Return the events of several blocks of one process, one after the other."""
+    per_event = ("pdg", "colours", "momenta", "scale", "alpha_s", "weights")
+    joined = {
+        name: np.concatenate([getattr(block, name) for block in blocks]) for name in per_event
+    }
+    return replace(blocks[0], **joined)

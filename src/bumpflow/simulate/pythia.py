@@ -18,7 +18,7 @@ from bumpflow.simulate.extras import optional
 from bumpflow.simulate.hooks import HookCounts, build_hook
 from bumpflow.simulate.lhe import build_feed
 from bumpflow.simulate.particles import Particles, unpack_batch
-from bumpflow.simulate.partons import HardProcess
+from bumpflow.simulate.partons import HardProcess, Partons
 from bumpflow.workflow import derive_seed
 
 SEEDS = 900_000_000
@@ -99,8 +99,9 @@ class Generator:
         if self._hook:
             self._hook.state.start(derive_seed(self.seed, "hook", label))
         if self._hard_process and self._feed:
-            rng = np.random.default_rng(derive_seed(self.seed, "process", label))
-            self._feed.fill(self._hard_process.draw(n_events, rng))
+            self._feed.fill(
+                draw_partons(self._hard_process, seed=self.seed, number=number, n_events=n_events)
+            )
         particles = unpack_batch(self._pythia.nextBatch(n_events))
         counts = (
             self._hook.state.counts
@@ -125,6 +126,19 @@ class Generator:
         info = self._pythia.infoPython()
         factor = PB_PER_MB * (self._hook.state.rejection if self._hook else 1.0)
         return info.sigmaGen() * factor, info.sigmaErr() * factor
+
+
+def draw_partons(process: HardProcess, *, seed: int, number: int, n_events: int) -> Partons:
+    """Return the hard processes of a block.
+
+    Args:
+        process: What they are drawn from.
+        seed: Seed of the sample.
+        number: Number of the block.
+        n_events: Events of the block.
+    """
+    rng = np.random.default_rng(derive_seed(seed, "process", str(number)))
+    return process.draw(n_events, rng)
 
 
 def make_pythia(

@@ -166,7 +166,11 @@ def weigh_points(
     factor = PB_PER_GEV2 * couplings * jacobian[points.where] * points.measure / (2 * square)
     if not channel.symmetric:
         factor = 2 * factor  # either beam may be either parton's
-    weights = factor * channel.squared(momenta) * _luminosities(channel, points.fractions, scale, densities)
+    weights = (
+        factor
+        * channel.squared(momenta)
+        * _luminosities(channel, points.fractions, scale, densities)
+    )
     return WeightedPoints(points.where, momenta, scale, weights)
 
 
@@ -206,7 +210,9 @@ def to_table(channels: Sequence[AdaptedChannel]) -> pd.DataFrame:
                 values = np.atleast_2d(value)
                 axis, index = np.indices(values.shape)
                 columns = {"axis": axis.ravel(), "index": index.ravel(), "value": values.ravel()}
-                parts.append(pd.DataFrame({"channel": channel.name, "quantity": quantity} | columns))
+                parts.append(
+                    pd.DataFrame({"channel": channel.name, "quantity": quantity} | columns)
+                )
     return pd.concat(parts, ignore_index=True)
 
 

@@ -185,6 +185,11 @@ def chunk_blocks(config: Mapping[str, Any], name: str, chunk: int | str) -> list
     return [int(chunk) * n_blocks, (int(chunk) + 1) * n_blocks]
 
 
+def count_blocks(config: Mapping[str, Any], name: str) -> int:
+    """Return the number of blocks of a sample."""
+    return int(config["samples"][name]["chunks"] * config["samples"][name]["blocks"])
+
+
 def chunk_files(config: Mapping[str, Any], name: str, suffix: str) -> list[str]:
     """Return the files of a sample's chunks."""
     numbers = range(config["samples"][name]["chunks"])
