@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from bumpflow.simulate.form_factors import FormFactorGrid
 from bumpflow.simulate.hh_amplitude import differential_crosssection
-from bumpflow.simulate.kinematics import boost, collinear, decay_two_body
+from bumpflow.simulate.kinematics import collinear, decay_two_body
 from bumpflow.simulate.partons import INCOMING, INTERMEDIATE, OUTGOING, Partons
 from bumpflow.simulate.pdf import GLUON, PartonDensities
 
@@ -151,7 +151,7 @@ class DoubleHiggs:
         ]
         phi = rng.uniform(-np.pi, np.pi, (3, n))
         decay_cosine = rng.uniform(-1, 1, (2, n))
-        bosons = decay_two_body(sum(gluons), higgs, higgs, cos_theta=cosine, phi=phi[0])
+        bosons = decay_two_body(gluons[0] + gluons[1], higgs, higgs, cos_theta=cosine, phi=phi[0])
         masses = (BOTTOM_MASS_GEV, 0.0)
         products = [
             product

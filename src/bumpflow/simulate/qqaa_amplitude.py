@@ -24,7 +24,6 @@ from bumpflow.simulate.weyl import (
     current,
     polarisations,
     product,
-    propagator,
     spread,
     subtract,
     vertex,
@@ -153,11 +152,10 @@ def line_amplitudes(
             (line.both_bra(last, 2), line.both_ket(first, 3)),
             (gluons_bra, photons_ket),
         )
-        amplitudes.append(sum(contract(bra, ket) for bra, ket in halves))
-    between = sum(
-        contract(line.single_bra[last], act(pair, line.single_ket[first]))
-        for first, last in ((2, 3), (3, 2))
-    )
+        parts = [contract(bra, ket) for bra, ket in halves]
+        amplitudes.append(parts[0] + parts[1] + parts[2] + parts[3])
+    between = contract(line.single_bra[3], act(pair, line.single_ket[2]))
+    between = between + contract(line.single_bra[2], act(pair, line.single_ket[3]))
     return ColourOrdered(amplitudes[0] - between, amplitudes[1] + between)
 
 
@@ -186,8 +184,9 @@ def two_line_amplitudes(
     vectors = spread(vectors or [polarisations(photon) for photon in photons])
     first = _currents(Line(quarks[0], quarks[1], photons, vectors))
     second = _currents(Line(quarks[2], quarks[3], photons, vectors))
-    absorbed = (0, photon_1, photon_2, photon_1 + photon_2)
-    same, opposite = 0, 0
+    absorbed = (np.zeros_like(photon_1), photon_1, photon_2, photon_1 + photon_2)
+    shape = (2, 2, photon_1.shape[-1])
+    same, opposite = np.zeros(shape, complex), np.zeros(shape, complex)
     for number, photons_second in enumerate(absorbed):
         n_second = number.bit_count()
         gluon = quarks[2] + quarks[3] - photons_second

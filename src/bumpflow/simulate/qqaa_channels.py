@@ -56,10 +56,14 @@ class Channel(Protocol):
     """
 
     @property
-    def codes(self) -> NDArray[np.int64]: ...
+    def codes(self) -> NDArray[np.int64]:
+        """Codes of the incoming and the outgoing partons."""
+        ...
 
     @property
-    def symmetric(self) -> bool: ...
+    def symmetric(self) -> bool:
+        """Whether beams, and outgoing partons, can be exchanged."""
+        ...
 
     def squared(self, momenta: NDArray) -> NDArray[np.float64]:
         """Return squared amplitudes [GeV^-4] without couplings, with charges.

@@ -114,16 +114,14 @@ def map_phase_space(
         np.concatenate([getattr(pair, name)[:, where] for pair in (partons, photons)]).T
         for name in ("pt", "eta", "phi")
     )
+    momenta = from_pt_eta_phi_mass(pt, eta, phi)
+    fractions = np.sum(pt[..., None] * np.exp(np.stack([eta, -eta], axis=-1)), axis=1) / energy_gev
+    inside = _are_apart(eta, phi, cuts) & (fractions < 1).all(axis=1)
+    inside &= invariant_mass(momenta[:, 0] + momenta[:, 1]) > cuts.parton_mass_gev
+    where = where[inside]
     constants = 2 / energy_gev**2 * (2 * np.pi) ** 4 / PER_PARTICLE**4
-    points = Points(
-        where,
-        from_pt_eta_phi_mass(pt, eta, phi),
-        np.sum(pt[..., None] * np.exp(np.stack([eta, -eta], axis=-1)), axis=1) / energy_gev,
-        constants * photons.measure[where] * partons.measure[where],
-    )
-    inside = _are_apart(eta, phi, cuts) & (points.fractions < 1).all(axis=1)
-    inside &= invariant_mass(points.momenta[:, 0] + points.momenta[:, 1]) > cuts.parton_mass_gev
-    return Points(*(part[inside] for part in points))
+    measure = constants * photons.measure[where] * partons.measure[where]
+    return Points(where, momenta[inside], fractions[inside], measure)
 
 
 class _Pair(NamedTuple):

@@ -79,8 +79,9 @@ class DiphotonBackground:
         self.channels = from_table(table)
         names = [channel.name for channel in self.channels]
         if names != list(self._amplitudes):
-            msg = f"phase space was adapted for channels {names}, not {list(self._amplitudes)}"
-            raise ValueError(f"{msg}: adapt it again")
+            known = list(self._amplitudes)
+            msg = f"phase space was adapted for channels {names}, not {known}: adapt it again"
+            raise ValueError(msg)
         self.crosssection_pb = sum(channel.crosssection_pb for channel in self.channels)
         errors = [channel.crosssection_error_pb for channel in self.channels]
         self.crosssection_error_pb = float(np.sqrt(np.square(errors).sum()))

@@ -5,7 +5,7 @@ References:
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -26,8 +26,9 @@ N_INTERVALS = 60
 DAMPING = 0.5
 CHECKS = 20
 """Cross-section and largest weight come from this many times the points of one iteration."""
-QUANTILE = 0.9999
-"""Quantile of weights that counts as the largest one; events above it have weights above 1."""
+CLIPPED_SHARE = 0.005
+"""Share of the cross-section above the weight that counts as the largest one, so that single
+points do not decide about it. Events above it keep weights above 1."""
 KEYS = ["channel", "quantity", "axis", "index"]
 
 
@@ -121,7 +122,7 @@ def adapt_channel(
         sampling.adapt(alpha=DAMPING)
     edges = np.array(sampling.grid)
     weights = np.concatenate([weigh(edges)[1] for _ in range(CHECKS)])
-    maximum = float(np.quantile(weights, QUANTILE))
+    maximum = _find_maximum(weights)
     return AdaptedChannel(
         name=name,
         edges=edges,
@@ -130,6 +131,14 @@ def adapt_channel(
         maximum_pb=maximum,
         clipped_share=float(np.maximum(weights - maximum, 0).sum() / weights.sum()),
     )
+
+
+def _find_maximum(weights: NDArray) -> float:
+    """Return the weight above which lies ``CLIPPED_SHARE`` of the sum of all weights."""
+    descending = np.sort(weights)[::-1]
+    above = np.cumsum(descending) - descending * np.arange(1, len(weights) + 1)
+    place = np.searchsorted(above, CLIPPED_SHARE * weights.sum())
+    return float(descending[min(place, len(weights) - 1)])
 
 
 def weigh_points(

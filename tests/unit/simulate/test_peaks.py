@@ -15,8 +15,7 @@ def test_peak_of_a_skewed_density_is_its_mode():
 def test_uncertainty_is_the_spread_over_samples():
     rng = np.random.default_rng(2)
     peaks = [
-        find_peak(rng.normal(125, 15, 2000), low=60, high=190, width=5, rng=rng)
-        for _ in range(60)
+        find_peak(rng.normal(125, 15, 2000), low=60, high=190, width=5, rng=rng) for _ in range(60)
     ]
     spread = np.std([peak.position for peak in peaks])
     assert np.mean([peak.uncertainty for peak in peaks]) == pytest.approx(spread, rel=0.4)
