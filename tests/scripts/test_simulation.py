@@ -6,23 +6,35 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pandas as pd
+import pylhe
 import pytest
 
 from bumpflow import io
 from bumpflow.ingest.layout import HIGGS_FEATURES
 from bumpflow.simulate import settings as simulation
 from bumpflow.simulate.uci import UCI_DIVISORS
-from scripts import convert_events, derive_jet_scale, gather_sample, mix_samples, simulate_chunk
+from scripts import (
+    adapt_phase_space,
+    compare_benchmark,
+    convert_events,
+    derive_jet_scale,
+    gather_sample,
+    mix_samples,
+    simulate_chunk,
+    tabulate_double_higgs,
+    tabulate_form_factors,
+    write_partons,
+)
 
 CONFIG = io.read_yaml(Path(__file__).parents[2] / "config" / "config.yaml")
 N = 60
 
 
-def simulate(folder, name, blocks, *, chunk=0, jet_scale=(), seed=4, **changes):
+def simulate(folder, name, blocks, *, chunk=0, jet_scale=(), process=(), seed=4, **changes):
     events, record = folder / f"{name}{chunk}.parquet", folder / f"{name}{chunk}.json"
     simulate_chunk.main(
         jet_scale=list(jet_scale),
-        process=[],
+        process=list(process),
         events=events,
         record=record,
         sample=simulation.sample_settings(CONFIG, name) | changes,
@@ -51,7 +63,7 @@ def jet_scale(folder):
     derive_jet_scale.main(
         table=table,
         responses=responses,
-        settings=simulation.jet_scale_settings(CONFIG, "cms", "pp8")
+        settings=simulation.jet_scale_settings(CONFIG, "uci", "pp8")
         | {"block_size": 400, "n_blocks": 2},
         seed=1,
     )
@@ -123,7 +135,7 @@ def test_higgs_events_have_features_in_gev_and_weights(higgs):
         assert record["n_selected"] == len(events)
         steps = list(record["cutflow"].values())
         assert steps == sorted(steps, reverse=True)
-        assert events["lepton_pT"].min() >= 20
+        assert events["lepton_pT"].min() >= CONFIG["detectors"]["uci"]["muons"]["min_pt_gev"]
         assert 60 < events["m_jj"].median() < 130
         assert set(events["jet_1_btag"]) <= {0, 1, 2}
 
@@ -189,3 +201,100 @@ def test_hdf5_of_others_becomes_a_sample(folder):
     assert events["weight_fb"].sum() == pytest.approx(3.0)
     assert {"m_gg", "pt_gg_over_m", "dr_bb"} <= set(events.columns)
     assert "sha256" in io.read_table_metadata(folder / "theirs.parquet")
+
+
+@pytest.fixture(scope="module")
+def phase_space(folder):
+    path = folder / "phase_space.parquet"
+    adapt_phase_space.main(
+        table=path,
+        sample=simulation.sample_settings(CONFIG, "bbaa"),
+        settings={"n_iterations": 4, "n_evaluations": 3000},
+        seed=2,
+    )
+    return path
+
+
+def test_own_matrix_elements_make_samples(folder, jet_scale, phase_space):
+    part = simulate(folder, "bbaa", (0, 4), jet_scale=jet_scale[:1], process=[phase_space])
+    events, record = gather(folder, "bbaa", [part])
+    assert 5 < len(events) < 4 * N / 4
+    assert events["m_gg"].between(90, 180).all()
+    assert events[["dr_b1g1", "dr_b2g2"]].min().min() > 1
+    assert record["crosssection_fb"] == pytest.approx(31, rel=0.15)
+
+
+def test_written_partons_are_those_that_are_showered(folder, phase_space):
+    path = folder / "partons.lhe.gz"
+    write_partons.main(
+        process=phase_space,
+        partons=path,
+        sample=simulation.sample_settings(CONFIG, "bbaa"),
+        n_blocks=2,
+        block_size=30,
+        sample_seed=4,
+    )
+    events = list(pylhe.LHEFile.fromfile(str(path)).events)
+    assert len(events) == 60
+    convert_events.main(
+        file=path,
+        events=folder / "partons.parquet",
+        record=folder / "partons.json",
+        sample={
+            "name": "partons",
+            "process": "lhe",
+            "selection": CONFIG["selections"]["diphoton"],
+        },
+    )
+    record = io.read_json(folder / "partons.json")
+    assert record["crosssection_fb"] == pytest.approx(31, rel=0.15)
+    assert 0 < record["n_selected"] < record["n_generated"] == 60
+
+
+def test_double_higgs_crosssections(folder):
+    factors, spectra, totals = (folder / f"{name}.parquet" for name in ("ff", "mhh", "sigma"))
+    settings = {"n_masses": 30, "n_angles": 8, "n_nodes": 96}
+    tabulate_form_factors.main(table=factors, settings=settings)
+    tabulate_double_higgs.main(
+        form_factors=factors,
+        spectra=spectra,
+        totals=totals,
+        settings={"energy_gev": 14000, "pdf": "nnpdf31nlo", "kappa_lambdas": [0, 1]},
+        seed=1,
+    )
+    total = io.read_table(totals).set_index("kappa_lambda")["crosssection_fb"]
+    assert total[1] == pytest.approx(19.6, rel=0.03)
+    spectrum = io.read_table(spectra).query("kappa_lambda == 1")
+    width = spectrum["m_hh_high_gev"] - spectrum["m_hh_low_gev"]
+    assert (spectrum["dsigma_fb_per_gev"] * width).sum() == pytest.approx(total[1], rel=0.05)
+    assert 350 < spectrum.loc[spectrum["dsigma_fb_per_gev"].idxmax(), "m_hh_gev"] < 450
+
+
+def test_benchmark_is_compared_by_class(folder, higgs):
+    rng = np.random.default_rng(5)
+    real = pd.DataFrame(
+        rng.gamma(2, 1, (400, len(HIGGS_FEATURES))).astype("float32"), columns=HIGGS_FEATURES
+    )
+    real["label"] = np.tile([0, 1], 200).astype("int8")
+    real["split"] = pd.Categorical(np.repeat(["holdouta", "holdoutb"], 200))
+    io.write_table(folder / "real.parquet", real)
+    test_mixture_in_units_of_uci(folder, higgs)  # writes mixed.parquet
+    settings = CONFIG["simulation"]["c2st"] | {"n_permutations": 20}
+    small = {"hidden_features": 8, "layers": 1}
+    training = settings["resmlp"]["training"] | {"max_epochs": 3}
+    settings |= {"resmlp": settings["resmlp"] | small | {"training": training}}
+    compare_benchmark.main(
+        generated=folder / "mixed.parquet",
+        real=folder / "real.parquet",
+        record=folder / "c2st.json",
+        ratios=folder / "ratios.parquet",
+        settings=settings,
+        device="cpu",
+        seed=1,
+    )
+    record = io.read_json(folder / "c2st.json")
+    for found in (record, record["without_m_lv"]):
+        assert found["signal"]["trees"]["auc"] > 0.9  # the real ones are noise
+    ratios = io.read_table(folder / "ratios.parquet")
+    assert set(ratios["label"]) == set(ratios["generated"]) == {0, 1}
+    assert {"m_lv", "log_ratio_trees", "log_ratio_resmlp"} <= set(ratios.columns)

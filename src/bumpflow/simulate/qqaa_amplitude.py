@@ -81,7 +81,7 @@ def gluons_squared(momenta: NDArray) -> SquaredAmplitudes:
         Squared amplitudes [GeV^-4], with the factor for identical photons.
     """
     pieces = []
-    for start in range(0, len(momenta), CHUNK):
+    for start in range(0, max(len(momenta), 1), CHUNK):
         gluon_1, gluon_2, quark, antiquark, photon_1, photon_2 = _chunk(momenta, start)
         orders = line_amplitudes([gluon_1, gluon_2, quark, antiquark, -photon_1, -photon_2])
         squares = [_sum_squares(amplitude) for amplitude in orders]
@@ -109,7 +109,7 @@ def quarks_squared(
         factor for identical photons, shape ``(n_events,)``.
     """
     pieces = []
-    for start in range(0, len(momenta), CHUNK):
+    for start in range(0, max(len(momenta), 1), CHUNK):
         quark_in, antiquark_in, quark, antiquark, photon_1, photon_2 = _chunk(momenta, start)
         same, opposite = two_line_amplitudes(
             [-antiquark_in, -quark_in, quark, antiquark, -photon_1, -photon_2],
