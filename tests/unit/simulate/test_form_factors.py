@@ -59,5 +59,5 @@ def test_rows_may_come_in_any_order(table):
 def test_table_without_columns_or_threshold_is_refused(table):
     with pytest.raises(ValueError, match=r"lacks \['box_im'\]"):
         FormFactorGrid(table.drop(columns="box_im"))
-    with pytest.raises(ValueError, match="no mass is 345.0 GeV"):
+    with pytest.raises(ValueError, match=r"no mass is 345\.0 GeV"):
         FormFactorGrid(table[table["m_hh_gev"] != 345.0])

