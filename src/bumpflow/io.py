@@ -118,9 +118,12 @@ def write_text(path: str | Path, text: str) -> None:
 
 def write_gzip(path: str | Path, lines: Iterable[str]) -> None:
     """Write lines of text, compressed; the same lines give the same bytes."""
-    with atomic(path) as part, part.open("wb") as raw:
-        with gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as file:
-            file.writelines(f"{line}\n".encode() for line in lines)
+    with (
+        atomic(path) as part,
+        part.open("wb") as raw,
+        gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as file,
+    ):
+        file.writelines(f"{line}\n".encode() for line in lines)
 
 
 def read_table(

@@ -29,7 +29,7 @@ from bumpflow.simulate.weyl import (
     vertex,
 )
 
-CHUNK = 512
+CHUNK = 1024
 """Events at a time: all intermediate results then stay in the processor's cache."""
 COLOUR_SAME, COLOUR_CROSSED = 16 / 3, -2 / 3
 r"""Traces of :math:`T_1 T_2 T_2 T_1` and :math:`T_1 T_2 T_1 T_2`, summed over colours."""
@@ -228,5 +228,5 @@ def _chunk(momenta: NDArray, start: int) -> list[Vector]:
 
 def _sum_squares(amplitude: NDArray) -> NDArray[np.float64]:
     """Return squares, summed over polarisations."""
-    flat = amplitude.reshape(-1, amplitude.shape[-1])
-    return (np.square(flat.real) + np.square(flat.imag)).sum(axis=0)
+    squares = np.square(amplitude.real) + np.square(amplitude.imag)
+    return squares.sum(axis=tuple(range(amplitude.ndim - 1)))

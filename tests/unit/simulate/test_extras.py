@@ -23,9 +23,9 @@ except ImportError as error:
 
 
 def test_missing_package_is_named_with_its_cure():
-    with pytest.raises(MissingExtra, match=r"without nosuchmodule: .*bumpflow\[generate\]"):
-        with optional():
-            import nosuchmodule  # noqa: F401
+    wanted = r"without nosuchmodule: .*bumpflow\[generate\]"
+    with pytest.raises(MissingExtra, match=wanted), optional():
+        import nosuchmodule  # noqa: F401
 
 
 def test_library_imports_without_the_extra_and_says_what_is_missing():

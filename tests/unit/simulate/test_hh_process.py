@@ -72,6 +72,9 @@ def test_higgs_bosons_decay_isotropically(partons):
     along = (photon[:, :3] * direction).sum(axis=1)
     cosine = (along / photon[:, 3] - speed) / (1 - speed * along / photon[:, 3])
     assert np.mean(cosine) == pytest.approx(0, abs=4 / np.sqrt(3 * 20_000))
+    for first, second in ((4, 5), (6, 7)):
+        ahead = partons.momenta[:, first, 2] > partons.momenta[:, second, 2]
+        assert np.mean(ahead) == pytest.approx(0.5, abs=4 * 0.5 / np.sqrt(20_000))
     assert np.mean(cosine**2) == pytest.approx(1 / 3, abs=4 * np.sqrt(4 / 45 / 20_000))
 
 

@@ -6,6 +6,7 @@ import pytest
 from bumpflow.simulate.kinematics import (
     azimuth,
     decay_two_body,
+    delta_phi,
     delta_r,
     invariant_mass,
     minkowski,
@@ -202,10 +203,14 @@ def features(momenta):
 
 
 def test_events_have_no_preferred_direction(partons):
-    _, eta, phi = describe(partons.momenta)
-    for values in (np.sign(eta), np.sign(phi), np.cos(2 * phi)):
+    pt, eta, phi = describe(partons.momenta)
+    turn = np.sign(delta_phi(phi[:, 3:], phi[:, 2:3]))
+    for values in (np.sign(eta), np.sign(phi), np.cos(2 * phi), turn):
         mean = values.mean(axis=0)
         np.testing.assert_allclose(mean, 0, atol=4.5 / np.sqrt(N))
+    gluons = partons.pdg[:, 0] == 21
+    harder = np.mean(pt[gluons, 0] > pt[gluons, 1])
+    assert harder == pytest.approx(0.5, abs=4 * 0.5 / np.sqrt(gluons.sum()))
 
 
 def test_same_random_numbers_give_the_same_events(background):
