@@ -134,15 +134,9 @@ class FormFactorGrid:
         self._below = self._build_side(masses[: split + 1], [v[: split + 1] for v in values])
         self._above = self._build_side(masses[split:], [v[split:] for v in values])
 
-    def _coordinate(self, mass: NDArray) -> NDArray:
-        """Return what form factors are smooth in, on either side of the threshold."""
-        difference = mass - 2 * self.top_mass_gev
-        return np.sign(difference) * np.sqrt(np.abs(difference))
-
     def _build_side(self, masses: NDArray, values: list[NDArray]) -> list[RectBivariateSpline]:
         """Return the splines between masses on one side of the threshold."""
-        x = self._coordinate(masses)
-        return [RectBivariateSpline(x, self._angles, value) for value in values]
+        return [RectBivariateSpline(masses, self._angles, value) for value in values]
 
     def __call__(self, m_hh_gev: NDArray, cos_theta: NDArray) -> FormFactors:
         """Return form factors, beyond the table those of its edges.
@@ -152,10 +146,10 @@ class FormFactorGrid:
             cos_theta: Polar cosines, of either sign, shape ``(n,)``.
         """
         mass = np.clip(m_hh_gev, *self.range_gev)
-        x = self._coordinate(mass)
         angle = np.clip(np.arccos(np.abs(cos_theta)), self._angles[0], self._angles[-1])
-        values = np.empty((len(PARTS), len(x)))
-        for splines, here in ((self._below, x < 0), (self._above, x >= 0)):
+        values = np.empty((len(PARTS), len(mass)))
+        above = mass >= 2 * self.top_mass_gev
+        for splines, here in ((self._below, ~above), (self._above, above)):
             for row, spline in zip(values, splines, strict=True):
-                row[here] = spline.ev(x[here], angle[here])
+                row[here] = spline.ev(mass[here], angle[here])
         return FormFactors(*(values[0::2] + 1j * values[1::2]))

@@ -64,6 +64,18 @@ def test_longitudinal_bosons_decouple_from_gluons_amplitudes(place):
         assert np.max(longitudinal.max(axis=(0, 1, 2)) / scale) < 1e-10
 
 
+def test_quarks_can_come_in_and_gluons_go_out():
+    gluon, quark_in, quark, gluon_out, *photons = collide(np.random.default_rng(8)).transpose(
+        1, 2, 0
+    )
+    lines = [gluon, -gluon_out, quark, -quark_in, *(-photon for photon in photons)]
+    vectors = [polarisations(lines[k]) for k in (0, 1, 4, 5)]
+    vectors[1][:, 0] = lines[1]
+    for amplitude in line_amplitudes(lines, vectors):
+        scale = np.abs(amplitude[:, 1]).max(axis=(0, 1, 2)) * np.abs(lines[1][3])
+        assert np.max(np.abs(amplitude[:, 0]).max(axis=(0, 1, 2)) / scale) < 1e-10
+
+
 @pytest.mark.parametrize("place", range(2))
 def test_longitudinal_photons_decouple_from_two_quark_lines(place):
     beam_1, beam_2, *rest = absorbed(collide(np.random.default_rng(1)))
