@@ -20,11 +20,11 @@ import pandas as pd
 
 from bumpflow import io
 from bumpflow.simulate import settings as simulation
-from bumpflow.simulate.detector import detector_settings
-from bumpflow.simulate.hard import build_hard_process
-from bumpflow.simulate.jets import cluster_jets
-from bumpflow.simulate.qqaa_amplitude import gluons_squared
-from bumpflow.simulate.response import respond
+from bumpflow.simulate.detector.jets import cluster_jets
+from bumpflow.simulate.detector.response import respond
+from bumpflow.simulate.detector.settings import detector_settings
+from bumpflow.simulate.hard.build import build_hard_process
+from bumpflow.simulate.hard.qqaa_amplitude import gluons_squared
 from bumpflow.simulate.sources import build_sources
 from bumpflow.summary import Quantity
 from scripts import adapt_phase_space, derive_jet_scale, tabulate_form_factors
@@ -41,7 +41,7 @@ JET_RADIUS, JET_PT_GEV = 0.4, 20.0
 CHUNK = """
 import json, resource, sys, time
 from bumpflow import io
-from bumpflow.simulate.hard import build_hard_process
+from bumpflow.simulate.hard.build import build_hard_process
 from bumpflow.simulate.samples import Sample
 
 settings, jet_scale, process, n_blocks, n_events, seed = json.loads(sys.argv[1])

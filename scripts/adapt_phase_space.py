@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from bumpflow import io
-from bumpflow.simulate.hard import adapt_process
+from bumpflow.simulate.hard.build import adapt_process
 from bumpflow.workflow import run_rule
 
 

@@ -6,9 +6,9 @@ from typing import Any
 import pandas as pd
 
 from bumpflow import io
-from bumpflow.simulate.detector import detector_settings
-from bumpflow.simulate.jet_scale import derive_jet_scale, measure_responses
-from bumpflow.simulate.matching import match_partons
+from bumpflow.simulate.detector.jet_scale import derive_jet_scale, measure_responses
+from bumpflow.simulate.detector.matching import match_partons
+from bumpflow.simulate.detector.settings import detector_settings
 from bumpflow.simulate.sources import build_sources
 from bumpflow.workflow import run_rule
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 from bumpflow import io
 from bumpflow.ingest.layout import HIGGS_FEATURES
 from bumpflow.simulate.gather import label_rows
-from bumpflow.simulate.uci import UCI_DIVISORS, derive_divisors, to_uci
+from bumpflow.simulate.select.uci import UCI_DIVISORS, derive_divisors, to_uci
 from bumpflow.workflow import run_rule
 
 N_SCALE = 100_000

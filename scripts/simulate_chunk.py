@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from bumpflow import io
-from bumpflow.simulate.hard import build_hard_process
+from bumpflow.simulate.hard.build import build_hard_process
 from bumpflow.simulate.samples import Sample, describe_sample
 from bumpflow.workflow import progress, run_rule
 

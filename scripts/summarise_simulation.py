@@ -6,7 +6,7 @@ import numpy as np
 
 from bumpflow import io
 from bumpflow.simulate import scorecard
-from bumpflow.simulate.mixture import category_counts
+from bumpflow.simulate.select.mixture import category_counts
 from bumpflow.summary import as_records, merge
 from bumpflow.workflow import run_rule
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from bumpflow import io
-from bumpflow.simulate.double_higgs import tabulate_double_higgs
+from bumpflow.simulate.hard.double_higgs import tabulate_double_higgs
 from bumpflow.workflow import run_rule
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from bumpflow import io
-from bumpflow.simulate.form_factors import grid_points, tabulate_form_factors
+from bumpflow.simulate.hard.form_factors import grid_points, tabulate_form_factors
 from bumpflow.workflow import run_rule
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from bumpflow import io
-from bumpflow.simulate.hard import build_hard_process
-from bumpflow.simulate.lhe import format_lhe
-from bumpflow.simulate.partons import join_partons
+from bumpflow.simulate.hard.build import build_hard_process
+from bumpflow.simulate.hard.lhe import format_lhe
+from bumpflow.simulate.hard.partons import join_partons
 from bumpflow.simulate.pythia import draw_partons
 from bumpflow.workflow import run_rule
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from bumpflow.simulate.form_factors import grid_points, tabulate_form_factors
-from bumpflow.simulate.hh_process import DoubleHiggs
+from bumpflow.simulate.hard.form_factors import grid_points, tabulate_form_factors
+from bumpflow.simulate.hard.hh_process import DoubleHiggs
+from bumpflow.simulate.hard.qqaa_channels import DiphotonSettings
+from bumpflow.simulate.hard.qqaa_process import DiphotonBackground, adapt_phase_space
 from bumpflow.simulate.kinematics import invariant_mass
-from bumpflow.simulate.qqaa_channels import DiphotonSettings
-from bumpflow.simulate.qqaa_process import DiphotonBackground, adapt_phase_space
 
 pytestmark = pytest.mark.physics
 

@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 import yaml
 
-from bumpflow.simulate.detector import detector_settings
-from bumpflow.simulate.jet_scale import derive_jet_scale, measure_responses
-from bumpflow.simulate.matching import match_partons
+from bumpflow.simulate.detector.jet_scale import derive_jet_scale, measure_responses
+from bumpflow.simulate.detector.matching import match_partons
+from bumpflow.simulate.detector.reconstruction import reconstruct
+from bumpflow.simulate.detector.settings import detector_settings
 from bumpflow.simulate.particles import unpack_batch
 from bumpflow.simulate.peaks import find_peak
-from bumpflow.simulate.reconstruction import reconstruct
-from bumpflow.simulate.semileptonic import select_semileptonic
+from bumpflow.simulate.select.semileptonic import select_semileptonic
 from tests.unit.simulate.handmade import PERFECT
 
 pytestmark = pytest.mark.physics

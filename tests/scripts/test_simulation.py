@@ -12,7 +12,7 @@ import pytest
 from bumpflow import io
 from bumpflow.ingest.layout import HIGGS_FEATURES
 from bumpflow.simulate import settings as simulation
-from bumpflow.simulate.uci import UCI_DIVISORS
+from bumpflow.simulate.select.uci import UCI_DIVISORS
 from scripts import (
     adapt_phase_space,
     compare_benchmark,

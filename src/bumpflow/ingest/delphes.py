@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from bumpflow.ingest.layout import InvalidEvents
 from bumpflow.ingest.objects import check_events
+from bumpflow.simulate.detector.objects import Events, Jets, Objects
 from bumpflow.simulate.kinematics import from_pt_eta_phi_mass
-from bumpflow.simulate.objects import Events, Jets, Objects
 
 ROWS = 50_000
 """Events read at a time."""

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumpflow.ingest.layout import InvalidEvents
-from bumpflow.simulate.diphoton import pair_features
 from bumpflow.simulate.kinematics import from_pt_eta_phi_mass
+from bumpflow.simulate.select.diphoton import pair_features
 
 ROWS = 1 << 17
 """Events read at a time."""
@@ -41,7 +41,7 @@ def read_feature_blocks(
             whether that is true.
 
     Yields:
-        Columns of :func:`bumpflow.simulate.diphoton.pair_features`: with ``use_objects`` all of
+        Columns of :func:`bumpflow.simulate.select.diphoton.pair_features`: with ``use_objects`` all of
         them, otherwise :data:`FEATURES` and ``pt_gg_over_m``.
 
     Raises:

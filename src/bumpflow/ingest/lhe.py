@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from bumpflow.ingest.layout import InvalidEvents
 from bumpflow.ingest.objects import check_events
-from bumpflow.simulate.objects import Events, Jets, Objects
+from bumpflow.simulate.detector.objects import Events, Jets, Objects
+from bumpflow.simulate.hard.partons import OUTGOING
 from bumpflow.simulate.particles import NEUTRINOS
-from bumpflow.simulate.partons import OUTGOING
 
 ROWS = 10_000
 """Events read at a time."""

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumpflow.ingest.layout import InvalidEvents
-from bumpflow.simulate.objects import Events, sort_objects
+from bumpflow.simulate.detector.objects import Events, sort_objects
 
 
 def check_events(events: Events, *, first: int, file: str) -> Events:

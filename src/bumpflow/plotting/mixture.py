@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bumpflow.plotting.histograms import Densities
 from bumpflow.simulate.kinematics import from_pt_eta_phi_mass, invariant_mass
-from bumpflow.simulate.mixture import MULTIPLICITIES, category_counts
+from bumpflow.simulate.select.mixture import MULTIPLICITIES, category_counts
 
 COUNTS = (*MULTIPLICITIES, "n_b")
 """What tells categories of events apart."""

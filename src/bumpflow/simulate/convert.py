@@ -12,7 +12,7 @@ from bumpflow.ingest.hdf5 import read_feature_blocks
 from bumpflow.ingest.lhe import read_crosssection_pb, read_lhe_batches
 from bumpflow.simulate.gather import FB_PER_PB
 from bumpflow.simulate.samples import Tally
-from bumpflow.simulate.selections import Selected, event_selection
+from bumpflow.simulate.select.build import Selected, event_selection
 
 
 class OutsideSample:

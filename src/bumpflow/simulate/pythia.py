@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bumpflow.simulate.extras import optional
+from bumpflow.simulate.hard.lhe import build_feed
+from bumpflow.simulate.hard.partons import HardProcess, Partons
 from bumpflow.simulate.hooks import HookCounts, build_hook
-from bumpflow.simulate.lhe import build_feed
 from bumpflow.simulate.particles import Particles, unpack_batch
-from bumpflow.simulate.partons import HardProcess, Partons
 from bumpflow.workflow import derive_seed
 
 SEEDS = 900_000_000

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from bumpflow.simulate.partons import HardProcess
+from bumpflow.simulate.hard.partons import HardProcess
 from bumpflow.simulate.processes import PROCESSES
-from bumpflow.simulate.selections import Selected, build_selection
+from bumpflow.simulate.select.build import Selected, build_selection
 from bumpflow.simulate.sources import build_sources
 
 PACKAGES = ("bumpflow", "pythia8mc", "fastjet", "vegas", "numpy", "awkward")

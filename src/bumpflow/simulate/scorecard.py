@@ -220,7 +220,7 @@ def category_quantity(categories: pd.DataFrame) -> Quantity:
     """Return into how many categories the Standard Model mixture falls.
 
     Args:
-        categories: What :func:`bumpflow.simulate.mixture.category_counts` returns.
+        categories: What :func:`bumpflow.simulate.select.mixture.category_counts` returns.
     """
     return Quantity(
         "simulation.mixture.categories",

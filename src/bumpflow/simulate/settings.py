@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bumpflow.simulate.pdf import PDF_SETS
+from bumpflow.simulate.hard.pdf import PDF_SETS
 from bumpflow.simulate.processes import PROCESSES
 from bumpflow.suggest import suggest
 

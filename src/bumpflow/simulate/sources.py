@@ -6,9 +6,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from bumpflow.simulate.beamdump import B_MESONS, fixed_target_settings, sample_parametrised
+from bumpflow.simulate.hard.partons import HardProcess
+from bumpflow.simulate.hard.pdf import find_set
 from bumpflow.simulate.particles import Particles
-from bumpflow.simulate.partons import HardProcess
-from bumpflow.simulate.pdf import find_set
 from bumpflow.simulate.processes import PROCESSES, check_settings
 from bumpflow.simulate.pythia import Block, Generator
 from bumpflow.simulate.settings import PARAMETRISED

@@ -7,8 +7,8 @@ import pytest
 from bumpflow.ingest import hdf5
 from bumpflow.ingest.hdf5 import FEATURES, read_feature_blocks
 from bumpflow.ingest.layout import InvalidEvents
-from bumpflow.simulate.diphoton import pair_features
 from bumpflow.simulate.kinematics import from_pt_eta_phi_mass
+from bumpflow.simulate.select.diphoton import pair_features
 
 N_EVENTS = 7
 

@@ -7,7 +7,7 @@ import pytest
 
 from bumpflow.ingest.layout import InvalidEvents
 from bumpflow.ingest.lhe import read_crosssection_pb, read_lhe_batches
-from bumpflow.simulate.diphoton import select_diphoton
+from bumpflow.simulate.select.diphoton import select_diphoton
 
 INIT = """<init>
 2212 2212 7000. 7000. 0 0 0 0 3 2

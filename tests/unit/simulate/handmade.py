@@ -4,8 +4,8 @@ import copy
 
 import numpy as np
 
+from bumpflow.simulate.detector.objects import Events, Jets, Objects
 from bumpflow.simulate.kinematics import from_pt_eta_phi_mass
-from bumpflow.simulate.objects import Events, Jets, Objects
 from bumpflow.simulate.particles import Particles
 
 ALWAYS = {"abs_eta": [5.0], "values": [1.0]}

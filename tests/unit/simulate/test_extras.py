@@ -10,7 +10,7 @@ import sys
 
 for name in ("pythia8mc", "fastjet", "vegas"):
     sys.modules[name] = None  # importing it fails, as if it were not installed
-import bumpflow.simulate.hard
+import bumpflow.simulate.hard.build
 import bumpflow.simulate.convert
 from bumpflow.simulate.samples import Sample
 from bumpflow.simulate.pythia import make_pythia

@@ -10,7 +10,7 @@ from bumpflow import io
 from bumpflow.config import InvalidConfig, check_config
 from bumpflow.report.figures import FIGURES, figures_of
 from bumpflow.simulate import settings as simulation
-from bumpflow.simulate.detector import detector_settings
+from bumpflow.simulate.detector.settings import detector_settings
 
 CONFIG = Path(__file__).parents[3] / "config"
 DEFAULTS = io.read_yaml(CONFIG / "config.yaml")

@@ -1,0 +1,1 @@
+"""What analyses keep of reconstructed events, and the features that they compute."""
