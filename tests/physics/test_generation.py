@@ -91,3 +91,25 @@ def test_w_bosons_from_scalars_are_longitudinal(hook, expected):
     square = w_cosines(generator, 3000) ** 2
     assert len(square) == 2 * 3000
     assert square.mean() == pytest.approx(expected, abs=4 * square.std() / np.sqrt(len(square)))
+
+
+def test_w_bosons_from_top_quarks_have_the_helicities_of_the_standard_model():
+    """F0, FL, FR = 0.687, 0.311, 0.002 (https://arxiv.org/abs/1005.2625).
+
+    With the angle of the charged lepton to the W boson in the frame of the top quark, these make
+    a mean cosine of (FR - FL)/2 and a mean square of F0/5 + 2 (FL + FR)/5.
+    """
+    lines = [*BEAMS, *PROCESSES["ttbarsemileptonic"].settings(), *NO_SHOWER]
+    particles = Generator(lines, seed=6).generate(0, n_events=3000).particles
+    start, momentum = particles.starts[particles.event], particles.momentum
+    boson = start + particles.mother
+    top = start + particles.mother[boson]
+    chosen = np.isin(particles.pdg, (-11, -13)) & (particles.pdg[boson] == 24)
+    chosen &= particles.pdg[top] == 6
+    cosine = -helicity_cosine(momentum[chosen], momentum[boson[chosen]], momentum[top[chosen]])
+    assert len(cosine) == 3000
+    for power, expected in ((1, -0.1545), (2, 0.2626)):
+        values = cosine**power
+        assert values.mean() == pytest.approx(
+            expected, abs=4 * values.std() / np.sqrt(len(values))
+        )
