@@ -171,8 +171,10 @@ def read_events(
 
 
 def read_pieces(path: str | Path, *, n_rows: int = ROW_GROUP) -> Iterator[pa.Table]:
-    """Yield a Parquet table in pieces of at most ``n_rows`` rows."""
+    """Yield a Parquet table in pieces of at most ``n_rows`` rows; one without rows is one piece."""
     with pq.ParquetFile(path, pre_buffer=False) as file:
+        if not file.metadata.num_rows:
+            yield file.schema_arrow.empty_table()
         for batch in file.iter_batches(n_rows):
             yield pa.Table.from_batches([batch])
 

@@ -128,6 +128,14 @@ def test_jet_scale_closes(jet_scale):
     assert pulls.abs().max() < 5
 
 
+def test_a_sample_may_be_empty(folder, jet_scale):
+    none = CONFIG["selections"]["diphoton"] | {"mass_window_gev": [1e5, 2e5]}
+    made = simulate(folder, "tth", (0, 1), jet_scale=jet_scale[:1], selection=none)
+    events, record = gather(folder, "empty", [made])
+    assert len(events) == record["n_selected"] == record["selected_fb"] == 0
+    assert {"m_gg", "weight_fb"} <= set(events.columns)
+
+
 def test_higgs_events_have_features_in_gev_and_weights(higgs):
     for events, record in higgs.values():
         assert set(HIGGS_FEATURES) <= set(events.columns)
