@@ -175,11 +175,12 @@ NOTES = {
     " the spread between retrained surrogates. Gaussian factors for the Monte Carlo statistics"
     " (staterror) bias the signal strength where events are few, Poisson ones do not.",
     "Samples": "Cross-sections are of leading order, before any selection, with the branching"
-    " fractions of forced decays; that of the parametrised spectrum is 1 pb by convention.",
+    " fractions of forced decays; that of the parametrised spectrum is 1 pb by convention. Of B mesons,"
+    " the efficiency is their number per event.",
     "Masses of resonances": "Where the smoothed distribution is highest, after the correction of"
     " the jets' energies.",
     "Generated against real events": "AUC of classifiers that tell generated from UCI's events, by"
-    " class: 0.5 if they cannot. Generator, detector and choice of jet pairs differ: equivalence is"
+    " class: 0.5 if they cannot. Generators, detectors and corrections of jets differ: equivalence is"
     " not claimed. The mass m(\u2113\u03bd) alone tells most, as it is exactly that of the W boson here.",
     "Likelihood and cost": "Likelihoods are those of test events that played no part in training.",
 }
@@ -212,6 +213,13 @@ SUBJECTS = {
     "ccaa": "cc\u03b3\u03b3 continuum",
     "heavyhiggs": "H⁰ → WWbb",
     "ttbar8": "tt, one lepton, 8 TeV",
+    "qcd13": "multijets, 13 TeV",
+    "ttbar13": "tt, 13 TeV",
+    "wjets13": "W and jets, 13 TeV",
+    "zjets13": "Z/\u03b3* and jets, 13 TeV",
+    "dibosons13": "WW, WZ, ZZ, 13 TeV",
+    "photonjets13": "photon and jets, 13 TeV",
+    "diphotons13": "two photons, 13 TeV",
     "bmesons": "B mesons, Pythia",
     "bparametrised": "B mesons, parametrised",
     "injected": "signal, as data",
