@@ -211,6 +211,7 @@ SUBJECTS = {
     "hh": "HH → bb\u03b3\u03b3",
     "bbaa": "bb\u03b3\u03b3 continuum",
     "ccaa": "cc\u03b3\u03b3 continuum",
+    "jjaa": "jets and \u03b3\u03b3",
     "heavyhiggs": "H⁰ → WWbb",
     "ttbar8": "tt, one lepton, 8 TeV",
     "qcd13": "multijets, 13 TeV",
