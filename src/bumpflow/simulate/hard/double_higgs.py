@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from bumpflow.simulate.gather import FB_PER_PB
-from bumpflow.simulate.hard.hh_process import HIGGS_TO_BOTTOM, HIGGS_TO_PHOTONS, DoubleHiggs
+from bumpflow.simulate.hard.hh_process import DoubleHiggs
 from bumpflow.simulate.kinematics import invariant_mass
 from bumpflow.workflow import derive_seed
 
@@ -41,9 +41,8 @@ def tabulate_double_higgs(
     for kappa in kappa_lambdas:
         process = DoubleHiggs(form_factors, energy_gev=energy_gev, pdf=pdf, kappa_lambda=kappa)
         total = process.pair_crosssection_pb * FB_PER_PB
-        branching = 2 * HIGGS_TO_BOTTOM * HIGGS_TO_PHOTONS
-        error = process.crosssection_error_pb / branching * FB_PER_PB
-        totals.append((kappa, total, error))
+        relative = process.crosssection_error_pb / process.crosssection_pb
+        totals.append((kappa, total, relative * total))
         spectra.append(
             _spectrum(process, total, derive_seed(seed, str(kappa))).assign(kappa_lambda=kappa)
         )

@@ -12,13 +12,14 @@ from bumpflow.simulate.hard.hh_amplitude import differential_crosssection
 from bumpflow.simulate.hard.partons import INCOMING, INTERMEDIATE, OUTGOING, Partons
 from bumpflow.simulate.hard.pdf import GLUON, PartonDensities
 from bumpflow.simulate.kinematics import collinear, decay_two_body
+from bumpflow.simulate.processes import HIGGS_TO_PHOTONS
 
 PB_PER_GEV2 = 0.3893793721e9
 """Cross-section [pb] of 1 GeV^-2."""
 HIGGS, BOTTOM, PHOTON = 25, 5, 22
 BOTTOM_MASS_GEV = 4.8
-HIGGS_TO_BOTTOM, HIGGS_TO_PHOTONS = 0.5824, 0.00227
-"""Branching fractions at 125 GeV, https://arxiv.org/abs/1610.07922 ."""
+HIGGS_TO_BOTTOM = 0.5824
+"""Branching fraction at 125 GeV, https://arxiv.org/abs/1610.07922 ."""
 N_BINS = 240
 N_RAPIDITIES, N_COSINES = 20, 10
 HEADROOM = 1.05
