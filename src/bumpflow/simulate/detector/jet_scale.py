@@ -88,20 +88,6 @@ def scale_factors(
     return np.where(tagged, curves[B_JETS], curves[OTHER_JETS])
 
 
-def apply_jet_scale(
-    momentum: NDArray, tagged: NDArray, jet_scale: pd.DataFrame | None
-) -> NDArray[np.float64]:
-    """Return corrected momenta of jets [GeV], shape ``(n, 4)``; directions and ratios stay.
-
-    Args:
-        momentum: Momenta (px, py, pz, E) [GeV], shape ``(n, 4)``.
-        tagged: Whether each jet is b-tagged, shape ``(n,)``.
-        jet_scale: Correction, as :func:`derive_jet_scale` returns it; None for none.
-    """
-    pt = np.hypot(momentum[:, 0], momentum[:, 1])
-    return momentum * scale_factors(pt, tagged, jet_scale)[:, None]
-
-
 def _medians(pairs: pd.DataFrame, group: str) -> pd.DataFrame:
     """Return median responses of a group in bins of the parton's transverse momentum."""
     rows = pairs[pairs["group"] == group]

@@ -8,8 +8,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-COMPONENTS = ("qcd", "ttbar", "wjets", "zjets", "dibosons", "photonjets", "diphotons")
-"""Processes of proton collisions that together fill the Standard Model's spectra."""
 MULTIPLICITIES = {
     "n_e": "electron_pt",
     "n_mu": "muon_pt",

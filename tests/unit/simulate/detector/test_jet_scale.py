@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 
 from bumpflow.simulate.detector.jet_scale import (
-    apply_jet_scale,
     derive_jet_scale,
     measure_responses,
     scale_factors,
@@ -72,13 +71,6 @@ def test_tags_choose_the_factor_and_ends_are_constant():
     tagged = np.array([True, False, False, False])
     assert scale_factors(pt, tagged, table) == pytest.approx([1.3, 1.1, 1.2, 1.0])
     assert scale_factors(pt, tagged, None).tolist() == [1, 1, 1, 1]
-
-
-def test_whole_momenta_are_scaled():
-    table = pd.DataFrame({"group": ["b", "light"], "pt_gev": [50.0] * 2, "factor": [1.3, 1.1]})
-    momenta = np.array([momentum(40, 1, 2, 10), momentum(30, -1, 0, 5)])
-    scaled = apply_jet_scale(momenta, np.array([True, False]), table)
-    assert scaled == pytest.approx(momenta * np.array([[1.3], [1.1]]))
 
 
 def test_too_few_pairs_are_refused():

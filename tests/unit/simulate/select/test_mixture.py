@@ -6,12 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from bumpflow.simulate.processes import PROCESSES
-from bumpflow.simulate.select.mixture import COMPONENTS, category_counts, list_columns
-
-
-def test_components_are_processes():
-    assert set(COMPONENTS) <= set(PROCESSES)
+from bumpflow.simulate.select.mixture import category_counts, list_columns
 
 
 def test_objects_become_lists_by_event():
