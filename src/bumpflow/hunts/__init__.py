@@ -1,0 +1,1 @@
+"""Hunt bumps in mass histograms with networks that need no background model."""

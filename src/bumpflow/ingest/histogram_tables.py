@@ -1,0 +1,300 @@
+"""Read histograms from tables: one bin a line of text, or a row of Parquet."""
+
+import csv
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from bumpflow.hunts.histogram import InvalidHistogram, Place, join_bins
+from bumpflow.ingest.histogram_bins import Bins, center_edges, missing, readable, width_edges
+
+LARGEST = 1 << 24
+"""Bytes of text, or rows of Parquet, beyond which a file cannot be one of bins."""
+ROLES = {
+    "low": {"low", "lo", "lower", "left", "min", "xmin", "xlow"},
+    "high": {"high", "hi", "upper", "right", "max", "xmax", "xhigh"},
+    "edges": {"edge", "edges"},
+    "width": {"width", "binwidth"},
+    "count": {"count", "counts", "n", "events", "entries", "yield", "observed", "data", "value"}
+    | {"values", "content", "contents", "y"},
+    "center": {"center", "centre", "centers", "centres", "middle", "mid", "x", "mass"},
+}
+"""Words by which a column's role is recognised in its name; earlier roles win."""
+LAYOUTS = (
+    {"low", "high", "count"},
+    {"edges", "count"},
+    {"center", "width", "count"},
+    {"center", "count"},
+)
+"""Columns that tell a histogram."""
+COMMENT = re.compile(r"(^|\s)#.*")
+"""The rest of a line that is a comment; a name such as "# of events" within a line is none."""
+
+Columns = Mapping[str, str | int]
+"""Names or positions (from 0) of columns by their role."""
+
+
+class Table(NamedTuple):
+    """Columns of a file.
+
+    Attributes:
+        file: Name of the file.
+        header: Names of its columns; empty if it has none.
+        n_columns: How many columns there are.
+        n_rows: How many rows there are.
+        column: Returns a column's values by position, NaN where the last row has none.
+        place: Words for a row's place in the file, by its index from 0.
+    """
+
+    file: str
+    header: list[str]
+    n_columns: int
+    n_rows: int
+    column: Callable[[int], NDArray[np.float64]]
+    place: Place
+
+
+def read_text_bins(path: Path, columns: Columns | None) -> Bins:
+    """Return the bins of a text file.
+
+    Comments begin with ``#``. Columns are separated by semicolons, tabs, commas or blanks,
+    whichever comes first in this list and is used in the first line; that line may name them.
+
+    Args:
+        path: The file, gzipped if it ends on ``.gz``.
+        columns: Which columns to take, see :func:`table_bins`.
+
+    Raises:
+        InvalidHistogram: If the file cannot be read, lines have different numbers of columns, or
+            a value is not a number.
+    """
+    with readable(path, "text"):
+        with pa.input_stream(str(path), compression="detect") as stream:
+            content = stream.read(LARGEST + 1)
+        if len(content) > LARGEST:
+            msg = (
+                f"{path}: more than {LARGEST >> 20} MB, too much for a histogram: to fill one"
+                " from a column of events, set `events`"
+            )
+            raise InvalidHistogram(msg)
+        text = content.decode("utf-8-sig")
+    numbers, rows = split_lines(text, file=path.name)
+    return table_bins(_text_table(numbers, rows, file=path.name), columns)
+
+
+def split_lines(text: str, *, file: str) -> tuple[list[int], list[list[str]]]:
+    """Return the numbers (from 1) of the lines that are no comments, and their fields.
+
+    Raises:
+        InvalidHistogram: If there is no such line.
+    """
+    lines = [
+        (number, content)
+        for number, line in enumerate(text.splitlines(), start=1)
+        if (content := COMMENT.sub("", line).rstrip())
+    ]
+    if not lines:
+        msg = f"{file}: no line but comments: give one line per bin"
+        raise InvalidHistogram(msg)
+    separator = sniff_separator(lines[0][1])
+    if separator == " ":
+        rows = [content.split() for _, content in lines]
+    else:
+        contents = (content for _, content in lines)
+        rows = [
+            [field.strip() for field in row] for row in csv.reader(contents, delimiter=separator)
+        ]
+    return [number for number, _ in lines], rows
+
+
+def sniff_separator(line: str) -> str:
+    """Return the separator of a line: semicolon, tab, comma, or a blank if it has none of them."""
+    return next((separator for separator in ";\t," if separator in line.strip()), " ")
+
+
+def is_header(fields: Sequence[str]) -> bool:
+    """Return whether no field of a line is a number."""
+    return all(np.isnan(_number(field)) and field.lower() != "nan" for field in fields)
+
+
+def _text_table(numbers: list[int], rows: list[list[str]], *, file: str) -> Table:
+    """Return the lines of a text file as a table."""
+    header = rows[0] if is_header(rows[0]) else []
+    numbers, rows = (numbers[1:], rows[1:]) if header else (numbers, rows)
+    n_columns = len(header or rows[0])
+    if rows and 0 < len(rows[-1]) < n_columns:  # the last edge has no count
+        rows[-1] = rows[-1] + [""] * (n_columns - len(rows[-1]))
+    for number, row in zip(numbers, rows, strict=True):
+        if len(row) != n_columns:
+            msg = (
+                f"{file}, line {number}: {len(row)} columns instead of {n_columns}: correct the"
+                " line or remove it"
+            )
+            raise InvalidHistogram(msg)
+
+    def column(position: int) -> NDArray[np.float64]:
+        fields = [row[position] for row in rows]
+        values = np.array([_number(field) for field in fields], dtype=np.float64)
+        for i in np.flatnonzero(np.isnan(values)):
+            last = i == len(rows) - 1 and not fields[i]
+            if fields[i].lower() != "nan" and not last:
+                name = header[position] if header else position
+                msg = (
+                    f"{file}, line {numbers[i]}, column {name!r}: {fields[i]!r} is not a number:"
+                    " correct the line or remove it"
+                )
+                raise InvalidHistogram(msg)
+        return values
+
+    return Table(file, header, n_columns, len(rows), column, lambda i: f"line {numbers[i]}")
+
+
+def _number(field: str) -> float:
+    """Return a text's value, NaN if it has none."""
+    try:
+        return float(field) if "_" not in field else float("nan")
+    except ValueError:
+        return float("nan")
+
+
+def read_parquet_bins(path: Path, columns: Columns | None) -> Bins:
+    """Return the bins of a Parquet table, one a row.
+
+    Args:
+        path: The file.
+        columns: Which columns to take, see :func:`table_bins`.
+
+    Raises:
+        InvalidHistogram: If the file is damaged, or a column holds no numbers.
+    """
+    with readable(path, "Parquet"):
+        file = pq.ParquetFile(path)
+    with file:
+        schema, n_rows = file.schema_arrow, file.metadata.num_rows
+        if n_rows > LARGEST:
+            msg = f"{path}: {n_rows} rows, too many for a histogram: are these `events`?"
+            raise InvalidHistogram(msg)
+
+        def column(position: int) -> NDArray[np.float64]:
+            field = schema.field(position)
+            check_numbers(field, file=path.name)
+            with readable(path, "Parquet"):
+                values = file.read(columns=[field.name])[0]
+            return values.cast(pa.float64(), safe=False).to_numpy()
+
+        names = list(schema.names)
+        table = Table(path.name, names, len(names), n_rows, column, lambda i: f"row {i + 1}")
+        return table_bins(table, columns)
+
+
+def check_numbers(field: pa.Field, *, file: str) -> None:
+    """Refuse a column of a Parquet file that does not hold numbers."""
+    if not (pa.types.is_integer(field.type) or pa.types.is_floating(field.type)):
+        msg = (
+            f"{file}, column {field.name!r}: it holds {field.type}, not numbers: convert it or take"
+            " another column"
+        )
+        raise InvalidHistogram(msg)
+
+
+def table_bins(table: Table, columns: Columns | None) -> Bins:
+    """Return the bins that some columns of a table give.
+
+    Args:
+        table: The table.
+        columns: Names or positions of ``low``, ``high`` and ``count``, of ``edges`` (the last of
+            which has no count) and ``count``, of ``center`` and ``count`` for bins of equal
+            width, or of ``center``, ``width`` and ``count``. By default they are recognised: by
+            words in their names such as "low", or else by whether some columns' values join as
+            the ends of adjacent bins do.
+
+    Raises:
+        InvalidHistogram: If columns are not there or not recognised, or bins do not join.
+    """
+    if not table.n_rows:
+        msg = f"{table.file}: no bins, only a header: give one line per bin"
+        raise InvalidHistogram(msg)
+    used = _find(table, columns) if columns else _recognise(table)
+    parts = {role: table.column(position) for role, position in used.items()}
+    values, place = parts["count"], table.place
+    if "low" in parts:
+        return Bins(
+            values, join_bins(parts["low"], parts["high"], name=table.file, place=place), place
+        )
+    if "edges" in parts:
+        if not np.isnan(values[-1]):
+            msg = (
+                f"{table.file}, {place(table.n_rows - 1)}: the last of the edges has the count"
+                f" {values[-1]:g}, but no bin begins there: add a line with the last bin's upper"
+                " edge and no count"
+            )
+            raise InvalidHistogram(msg)
+        edges = parts["edges"]
+        return Bins(
+            values[:-1], join_bins(edges[:-1], edges[1:], name=table.file, place=place), place
+        )
+    if "width" in parts:
+        edges = width_edges(parts["center"], parts["width"], file=table.file, place=place)
+        return Bins(values, edges, place)
+    return Bins(values, center_edges(parts["center"], file=table.file, place=place), place)
+
+
+def _find(table: Table, columns: Columns) -> dict[str, int]:
+    """Return the positions of the columns that are asked for."""
+    if set(columns) not in LAYOUTS:
+        known = "; ".join(", ".join(sorted(layout)) for layout in LAYOUTS)
+        msg = f"{table.file}: `columns` gives {', '.join(sorted(columns))}, but must give: {known}"
+        raise InvalidHistogram(msg)
+    return {role: find_column(name, table) for role, name in columns.items()}
+
+
+def find_column(name: str | int, table: Table) -> int:
+    """Return the position of a column by name or position."""
+    cure = "correct `columns`"
+    if isinstance(name, int):
+        if not 0 <= name < table.n_columns:
+            positions = [str(position) for position in range(table.n_columns)]
+            raise InvalidHistogram(
+                missing("column at position", name, positions, file=table.file, cure=cure)
+            )
+        return name
+    if name not in table.header:
+        cure = cure if table.header else "its columns have no names: give positions, from 0"
+        raise InvalidHistogram(missing("column", name, table.header, file=table.file, cure=cure))
+    return table.header.index(name)
+
+
+def _recognise(table: Table) -> dict[str, int]:
+    """Return positions of columns whose role their names or values show."""
+    named: dict[str, int] = {}
+    for position, name in enumerate(table.header):
+        words = set(re.findall(r"[a-z]+", name.lower()))
+        role = next((role for role, known in ROLES.items() if words & known), None)
+        if role:
+            named.setdefault(role, position)
+    for layout in LAYOUTS:
+        if layout <= set(named):
+            return {role: named[role] for role in layout}
+    n = table.n_columns
+    for low in range(min(n - 2, 2)):  # HEPData's text files have the centre before the ends
+        if _join(table.column(low), table.column(low + 1)):
+            return {"low": low, "high": low + 1, "count": low + 2}
+    if n in (2, 3):  # the third is the count's error
+        return {"center": 0, "count": 1}
+    there = f" {', '.join(map(repr, table.header))}" if table.header else ""
+    msg = (
+        f"{table.file}: cannot tell which of its {n} columns{there} are bins and counts: set"
+        " `columns`, such as {low: 0, high: 1, count: 2}"
+    )
+    raise InvalidHistogram(msg)
+
+
+def _join(low: NDArray, high: NDArray) -> bool:
+    """Return whether two columns look like lower and upper ends of mostly adjacent bins."""
+    return len(low) > 1 and bool(np.mean(np.isclose(high[:-1], low[1:], rtol=1e-6)) > 0.5)

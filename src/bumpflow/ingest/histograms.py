@@ -1,0 +1,145 @@
+"""Read a histogram of counts from the files that physicists have."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bumpflow.hunts.histogram import Histogram, InvalidHistogram, check_histogram
+from bumpflow.ingest.histogram_bins import Bins
+from bumpflow.ingest.histogram_events import fill_bins
+from bumpflow.ingest.histogram_objects import read_hepdata_bins, read_root_bins
+from bumpflow.ingest.histogram_tables import read_parquet_bins, read_text_bins
+
+log = logging.getLogger(__name__)
+
+TEXT = (".csv", ".tsv", ".txt", ".dat")
+OPTIONS = {"columns", "object", "quantity", "scale", "range", "events"}
+"""What a reader can be told."""
+DESCRIPTIONS = {"path", "variable", "unit", "source"}
+"""What may stand beside the options: where the histogram is, and what to call it."""
+ALONE = {"columns", "quantity"}
+"""Options that have no meaning for a histogram filled from events."""
+ROUNDING = 1e-6
+"""By how much of its width a bin may reach out of the range."""
+
+
+def read_histogram(path: Path, name: str, options: Mapping[str, Any]) -> Histogram:
+    """Read a histogram from a file whose suffix tells its format, and check it.
+
+    Args:
+        path: ``.csv``, ``.tsv``, ``.txt`` or ``.dat`` (either may be gzipped, ``.gz``): one bin a
+            line; ``.parquet``: one bin a row; ``.root``: a TH1; ``.yaml`` or ``.yml``: a HEPData
+            table.
+        name: Name of the histogram.
+        options: Plain values, all of which may be left out:
+
+            - ``columns``: columns of a table by role, ``{low, high, count}``, ``{edges, count}``,
+              ``{center, count}`` or ``{center, width, count}``, by name or position (from 0).
+            - ``object``: name of a ROOT histogram or tree, or of a HEPData variable.
+            - ``quantity``: ``counts``, or ``density``: values are per unit of the axis, and
+              become counts times the widths of their bins.
+            - ``scale``: factor on the values, such as an integrated luminosity.
+            - ``range``: ``[low, high]``; bins that do not lie inside are cut away.
+            - ``events``: ``{column, n_bins, low, high}`` or ``{column, edges}``: the file holds
+              events, and the histogram is filled from one of its columns.
+            - ``variable`` and ``unit`` of the axis, where the file's own are not wanted; ``path``
+              and ``source`` are ignored.
+
+    Returns:
+        The histogram, fit for a hunt.
+
+    Raises:
+        InvalidHistogram: If an option is unknown, the file is not there, damaged or foreign, or
+            :func:`bumpflow.hunts.histogram.check_histogram` refuses what it holds.
+    """
+    _check_options(name, options)
+    if not path.is_file():
+        msg = f"histogram {name}: there is no file {path}: correct its `path`"
+        raise InvalidHistogram(msg)
+    try:
+        bins = _read(path, options)
+        bins = _cut(_as_counts(bins, options), options.get("range"), file=path.name)
+    except InvalidHistogram as error:
+        msg = f"histogram {name}: {error}"
+        raise InvalidHistogram(msg) from error
+    variable = str(options.get("variable", bins.variable))
+    unit = str(options.get("unit", bins.unit))
+    histogram = Histogram(name, bins.values, bins.edges, variable=variable, unit=unit)
+
+    def place(i: int) -> str:
+        return f"{path.name}, {bins.place(i)}" if bins.place else path.name
+
+    check_histogram(histogram, place=place)
+    log.info(
+        "histogram %s: %g events in %d bins from %g to %g %s, from %s",
+        name, bins.values.sum(), len(bins.values), bins.edges[0], bins.edges[-1], unit, path,
+    )  # fmt: skip
+    return histogram
+
+
+def _check_options(name: str, options: Mapping[str, Any]) -> None:
+    """Refuse options that mean nothing."""
+    if unknown := sorted(set(options) - OPTIONS - DESCRIPTIONS):
+        msg = f"histogram {name}: no option {unknown[0]!r}: options are {sorted(OPTIONS)}"
+        raise InvalidHistogram(msg)
+    if "events" in options and (useless := sorted(ALONE & set(options))):
+        msg = (
+            f"histogram {name}: `{useless[0]}` tells how a histogram is stored, but `events` fills"
+            " one: remove either"
+        )
+        raise InvalidHistogram(msg)
+    if (quantity := options.get("quantity", "counts")) not in ("counts", "density"):
+        msg = f"histogram {name}: quantity is {quantity!r}, but must be counts or density"
+        raise InvalidHistogram(msg)
+    if not 0 < (scale := options.get("scale", 1)) < np.inf:
+        msg = f"histogram {name}: scale is {scale}, but must be positive and finite"
+        raise InvalidHistogram(msg)
+
+
+def _read(path: Path, options: Mapping[str, Any]) -> Bins:
+    """Return the bins of a file as it gives them."""
+    suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
+    columns, name = options.get("columns"), options.get("object")
+    if "events" in options:
+        return fill_bins(path, options["events"], name=name)
+    if suffix in TEXT:
+        return read_text_bins(path, columns)
+    if suffix == ".parquet":
+        return read_parquet_bins(path, columns)
+    if suffix == ".root":
+        return read_root_bins(path, name)
+    if suffix in (".yaml", ".yml"):
+        return read_hepdata_bins(path, name)
+    msg = f"{path}: suffix {suffix!r} is none of {', '.join(TEXT)}, .parquet, .root, .yaml, .yml"
+    raise InvalidHistogram(msg)
+
+
+def _as_counts(bins: Bins, options: Mapping[str, Any]) -> Bins:
+    """Return bins with counts for values."""
+    factor = np.diff(bins.edges) if options.get("quantity") == "density" else 1.0
+    return bins._replace(values=bins.values * factor * float(options.get("scale", 1)))
+
+
+def _cut(bins: Bins, limits: list[float] | None, *, file: str) -> Bins:
+    """Return the bins that lie inside a range."""
+    if limits is None:
+        return bins
+    low, high = limits
+    slack = ROUNDING * np.diff(bins.edges)
+    kept = np.flatnonzero((bins.edges[:-1] >= low - slack) & (bins.edges[1:] <= high + slack))
+    if not len(kept):
+        msg = (
+            f"{file}: no bin lies inside the range {low:g} to {high:g}; the bins are from"
+            f" {bins.edges[0]:g} to {bins.edges[-1]:g}: correct `range`"
+        )
+        raise InvalidHistogram(msg)
+    first, last, place = int(kept[0]), int(kept[-1]) + 1, bins.place
+    log.info("%s: %d of %d bins lie inside the range", file, len(kept), len(bins.values))
+    return bins._replace(
+        values=bins.values[first:last],
+        edges=bins.edges[first : last + 1],
+        place=(lambda i: place(i + first)) if place else None,
+    )
