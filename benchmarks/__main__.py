@@ -4,11 +4,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import histfactory, ingest, simulation, surrogates
+from benchmarks import ddp, histfactory, ingest, simulation, surrogates
 from bumpflow import io
 from bumpflow.summary import Quantity, as_records, from_records, merge
 
 BENCHMARKS: dict[str, Callable[[], list[Quantity]]] = {
+    "ddp": ddp.measure,
     "histfactory": histfactory.measure,
     "ingest": ingest.measure,
     "simulation": simulation.measure,
