@@ -17,19 +17,16 @@ pathvars:
 
 wildcard_constraints:
     **studies.WILDCARDS,
-    arm="|".join(search.ARMS),
 
 
-include: "rules/simulation.smk"
-include: "rules/events.smk"
-include: "rules/surrogates.smk"
-include: "rules/surrogate_figures.smk"
-include: "rules/histfactory.smk"
-include: "rules/histfactory_fits.smk"
-include: "rules/histfactory_figures.smk"
-include: "rules/simulation_checks.smk"
-include: "rules/simulation_figures.smk"
-include: "rules/report.smk"
+for part in (
+    *("simulation", "events", "surrogates", "surrogate_figures"),
+    *("histfactory", "histfactory_fits", "histfactory_figures"),
+    *("simulation_checks", "simulation_figures"),
+    *("bump_spectra", "ddp", "ddp_figures", "report"),
+):
+
+    include: f"rules/{part}.smk"
 
 
 rule all:
@@ -53,6 +50,11 @@ rule histfactory:
 rule simulation:
     input:
         "<results>/simulation/summary.json",
+
+
+rule ddp:
+    input:
+        "<results>/ddp/summary.json",
 
 
 rule scan_surrogates:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from bumpflow import config as studies
+from bumpflow.hunts import settings as hunts
 from bumpflow.search import settings as search
 from bumpflow.simulate import settings as simulation
 from bumpflow.device import gpus_needed
@@ -26,9 +27,9 @@ def code_of(script):
     return code_digest(workflow.source_path(f"../scripts/{script}.py"))
 
 
-def checkpoint_folder(script, job="{model}"):
+def checkpoint_folder(script, job="{model}", level="{dataset}"):
     """Return where a job keeps checkpoints, apart for each version of its code."""
-    folder = f"{studies.results_folder(config)}/checkpoints/{{dataset}}"
+    folder = f"{studies.results_folder(config)}/checkpoints/{level}"
     return f"{folder}/{job}/{code_of(script)}"
 
 
@@ -47,6 +48,11 @@ def dataset_file(key):
         return project_file(dataset[key]) if key in dataset else []
 
     return find
+
+
+def hunter_weights(wildcards):
+    """Return the weights of a network that hunts bumps."""
+    return project_file(hunts.hunter_file(config, wildcards.hunter))
 
 
 def sample_setting(wildcards):
@@ -70,9 +76,9 @@ def bench_summary(wildcards):
     return [summary] if summary.exists() else []
 
 
-def figure_files(analysis, name):
+def figure_files(analysis, name, caption=None):
     """Return the files of a figure: PNG for the report, PDF for papers."""
     stem = f"<results>/{analysis}/{{dataset}}/figures/{name}"
-    caption = f"captions/{name}.rst"
+    caption = f"captions/{caption or name}.rst"
     shown = {"caption": caption, "category": analysis, "labels": {"figure": name}}
     return [report(f"{stem}.png", **shown), f"{stem}.pdf"]

@@ -44,7 +44,7 @@ rule merge_scorecard:
 rule write_report:
     input:
         figures=each_figure(config, "<results>/{analysis}/{dataset}/figures/{name}.png"),
-        captions=map(project_file, each_figure(config, "rules/captions/{name}.rst")),
+        captions=map(project_file, each_figure(config, "rules/captions/{caption}.rst")),
         records=studies.training_records(config),
         scorecard="<results>/scorecard.parquet",
         config="<results>/config.yaml",

@@ -9,8 +9,9 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from bumpflow import io
+from bumpflow.hunts.settings import check_hunts
 from bumpflow.ingest.layout import build_layout
-from bumpflow.search.settings import check_search, search_size
+from bumpflow.search.settings import ARMS, check_search, search_size
 from bumpflow.simulate.settings import check_simulation
 from bumpflow.suggest import suggest
 
@@ -20,13 +21,30 @@ DOWNLOADS = RESULTS / "downloads"
 READING_OPTIONS = ("header", "label", "columns", "nonnegative")
 COLUMN_LISTS = ("mirror", "corner_features")
 NAME = "[a-z0-9]+"
-NAMED = ["beams", "dataset", "detector", "mixture", "model", "observable", "sample", "scan"]
-WILDCARDS = dict.fromkeys(NAMED, NAME) | {"chunk": "[0-9]+", "member": "(bootstrap|replica)[0-9]+"}
+NAMED = [
+    "beams",
+    "dataset",
+    "detector",
+    "histogram",
+    "hunter",
+    "mixture",
+    "model",
+    "observable",
+    "sample",
+    "scan",
+    "test",
+]
+WILDCARDS = dict.fromkeys(NAMED, NAME) | {
+    "chunk": "[0-9]+",
+    "member": "(bootstrap|replica)[0-9]+",
+    "arm": "|".join(ARMS),
+}
 """What the parts of a path that vary may look like."""
 TAKEN = (
     "bench",
     "benchmarks",
     "checkpoints",
+    "ddp",
     "downloads",
     "events",
     "generators",
@@ -63,6 +81,7 @@ def check_config(
         faults = [*_check_study(config, overlays), *_check_names(config), *_check_sums(config)]
         faults += _check_datasets(config)
         faults += check_simulation(config)
+        faults += check_hunts(config)
         if "histfactory" in config["analyses"]:
             faults += check_search(config)
     if faults:
@@ -135,9 +154,11 @@ def shown_model(config: Mapping[str, Any]) -> str:
 
 
 def shown_dataset(config: Mapping[str, Any], analysis: str) -> str:
-    """Return the dataset that an analysis is about."""
+    """Return the dataset that an analysis is about, or the network that it shows."""
     if analysis == "simulation":
         return str(config["simulation"]["benchmark"]["reference"])
+    if analysis == "ddp":  # one network that scans real spectra
+        return str(config["ddp"]["hunter"])
     return str(config["surrogates"]["dataset"])
 
 

@@ -5,11 +5,11 @@ import logging
 import math
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import torch
@@ -29,6 +29,24 @@ CHECKPOINT_SECONDS = float(os.environ.get("BUMPFLOW_CHECKPOINT_SECONDS", "20"))
 
 class TrainingDiverged(RuntimeError):
     """The loss is no longer a number."""
+
+
+class Stream(NamedTuple):
+    """Events that are made while they are trained with, or validated with.
+
+    Attributes:
+        batches: Function of the epoch that yields its batches; the same ones each time that it
+            is asked for the same epoch.
+        steps: Batches per epoch.
+        name: Text that tells this stream from others.
+    """
+
+    batches: Callable[[int], Iterable[Sequence[Tensor]]]
+    steps: int
+    name: str
+
+
+Events = Sequence[Tensor] | Stream
 
 
 @dataclass(frozen=True)
@@ -62,8 +80,8 @@ def fit(
     model: nn.Module,
     batch_loss: BatchLoss,
     *,
-    train: Sequence[Tensor],
-    validation: Sequence[Tensor],
+    train: Events,
+    validation: Events,
     settings: TrainSettings,
     seed: int,
     device: torch.device,
@@ -81,8 +99,9 @@ def fit(
         model: Network, on any device; it ends on ``device``.
         batch_loss: Function of the model and a batch of each tensor; it returns one loss per
             event, shape ``(batch,)``.
-        train: Training events, tensors of equal length.
-        validation: Validation events, likewise.
+        train: Training events, tensors of equal length, or a stream of them; a stream makes
+            its own batches.
+        validation: Validation events, likewise; of a stream the first epoch.
         settings: Settings of the training.
         seed: Seed of shuffling and dropout.
         device: Where to train. Events move there at once if they fit, else batch by batch.
@@ -124,16 +143,23 @@ def fit(
 
 
 def evaluate(
-    model: nn.Module, batch_loss: BatchLoss, events: Sequence[Tensor], *, device: torch.device
+    model: nn.Module, batch_loss: BatchLoss, events: Events, *, device: torch.device
 ) -> float:
     """Return the mean loss over events, with the model in evaluation mode."""
     model.eval()
-    total = 0.0
+    total, n_events = 0.0, 0
+    chunks = events.batches(0) if isinstance(events, Stream) else _chunks(events)
     with torch.no_grad():
-        for start in range(0, len(events[0]), VALIDATION_CHUNK):
-            batch = [tensor[start : start + VALIDATION_CHUNK].to(device) for tensor in events]
+        for chunk in chunks:
+            batch = [tensor.to(device) for tensor in chunk]
             total += batch_loss(model, *batch).double().sum().item()
-    return total / len(events[0])
+            n_events += len(batch[0])
+    return total / n_events
+
+
+def _chunks(events: Sequence[Tensor]) -> Iterator[Sequence[Tensor]]:
+    for start in range(0, len(events[0]), VALIDATION_CHUNK):
+        yield [tensor[start : start + VALIDATION_CHUNK] for tensor in events]
 
 
 def learning_rate_factor(step: int, *, epoch_steps: int, settings: TrainSettings) -> float:
@@ -181,7 +207,7 @@ class _Training:
         """Return whether the validation loss has not improved for long enough to stop."""
         return len(self.history) - 1 - self.best_epoch >= self.settings.patience
 
-    def do_epoch(self, train: Sequence[Tensor], validation: Sequence[Tensor]) -> None:
+    def do_epoch(self, train: Events, validation: Events) -> None:
         """Train once with all events, validate, and keep the weights if they are the best."""
         epoch, start = len(self.history), time.monotonic()
         train_loss = self._pass_through(train, epoch)
@@ -207,25 +233,31 @@ class _Training:
             }
         )
 
-    def _pass_through(self, events: Sequence[Tensor], epoch: int) -> float:
+    def _pass_through(self, events: Events, epoch: int) -> float:
         """Take a step for each batch of the training events; return their mean loss."""
         self.model.train()
-        n_events = len(events[0])
-        size = min(self.settings.batch_size, n_events)
-        steps = n_events // size  # the remainder, other events each epoch, is left out
         total = torch.zeros((), device=self.device)
         with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(derive_seed(self.seed, "epoch", str(epoch)))
-            order = torch.randperm(n_events).to(events[0].device)
-            for step in range(steps):
+            steps, batches = self._batches(events, epoch)
+            for step, batch in enumerate(batches):
                 rate = learning_rate_factor(
                     epoch * steps + step, epoch_steps=steps, settings=self.settings
                 )
                 self.optimizer.param_groups[0]["lr"] = self.settings.learning_rate * rate
-                rows = order[step * size : (step + 1) * size]
-                batch = [tensor[rows].to(self.device, non_blocking=True) for tensor in events]
-                total += self._step(batch)
+                total += self._step([part.to(self.device, non_blocking=True) for part in batch])
         return total.item() / steps
+
+    def _batches(self, events: Events, epoch: int) -> tuple[int, Iterable[Sequence[Tensor]]]:
+        """Return the number of an epoch's batches, and the batches."""
+        if isinstance(events, Stream):
+            return events.steps, events.batches(epoch)
+        n_events = len(events[0])
+        size = min(self.settings.batch_size, n_events)
+        steps = n_events // size  # the remainder, other events each epoch, is left out
+        order = torch.randperm(n_events).to(events[0].device)
+        rows = (order[step * size : (step + 1) * size] for step in range(steps))
+        return steps, ([tensor[chosen] for tensor in events] for chosen in rows)
 
     def _step(self, batch: Sequence[Tensor]) -> Tensor:
         """Follow the gradient of a batch; return its mean loss."""
@@ -279,16 +311,20 @@ def _precision(settings: TrainSettings, device: torch.device) -> AbstractContext
     return nullcontext()
 
 
-def _check_events(train: Sequence[Tensor], validation: Sequence[Tensor]) -> None:
+def _check_events(train: Events, validation: Events) -> None:
     for name, events in {"training": train, "validation": validation}.items():
+        if isinstance(events, Stream):
+            continue
         lengths = {len(tensor) for tensor in events}
         if len(lengths) != 1 or lengths == {0}:
             msg = f"{name} tensors have lengths {sorted(lengths)}: give equal, non-zero ones"
             raise ValueError(msg)
 
 
-def _to_device(events: Sequence[Tensor], device: torch.device) -> list[Tensor]:
+def _to_device(events: Events, device: torch.device) -> Events:
     """Move events to the device if they take at most half of its free memory."""
+    if isinstance(events, Stream):
+        return events
     if device.type != "cuda":
         return list(events)
     free, _ = torch.cuda.mem_get_info(device)
@@ -299,11 +335,12 @@ def _to_device(events: Sequence[Tensor], device: torch.device) -> list[Tensor]:
     return [tensor.to(device) for tensor in events]
 
 
-def _fingerprint(
-    model: nn.Module, train: Sequence[Tensor], settings: TrainSettings, seed: int
-) -> str:
+def _fingerprint(model: nn.Module, train: Events, settings: TrainSettings, seed: int) -> str:
     """Return a text that differs for trainings that must not take over from each other."""
     shapes = [tuple(tensor.shape) for tensor in model.state_dict().values()]
-    sums = [tensor.double().sum().item() for tensor in train]
-    text = repr((type(model).__name__, shapes, [len(t) for t in train], sums, settings, seed))
+    if isinstance(train, Stream):
+        parts: Any = (train.name, train.steps)
+    else:
+        parts = ([len(t) for t in train], [tensor.double().sum().item() for tensor in train])
+    text = repr((type(model).__name__, shapes, *parts, settings, seed))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -53,7 +54,8 @@ class SpectraSettings:
     def from_config(cls, block: Mapping[str, Any]) -> Self:
         """Return the settings of a block of the configuration."""
         pairs = ("n_bins", "counts", "widths", "significance", "positions")
-        return cls(**{key: tuple(v) if key in pairs else v for key, v in block.items()})
+        values: dict[str, Any] = {k: tuple(v) if k in pairs else v for k, v in block.items()}
+        return cls(**values)
 
 
 class Spectra(NamedTuple):
@@ -192,13 +194,14 @@ def strength_for(significance: Tensor, signal: Tensor, background: Tensor) -> Te
     """
     ratio = signal.double() / background
     mu = significance / torch.sqrt((signal * ratio).sum(1)).clamp_min(1e-30)
+    nothing = significance <= 0
     for _ in range(MAX_STEPS):
         excess = mu[:, None] * ratio
         log = torch.log1p(excess)
         z = torch.sqrt((2 * background * ((1 + excess) * log - excess)).sum(1)).clamp_min(1e-12)
         step = (significance - z) * z / (signal * log).sum(1).clamp_min(1e-30)
         mu = (mu + step).clamp_min(0)
-        if bool((step.abs() <= 1e-6 * mu).all()):
+        if bool(((step.abs() <= 1e-6 * mu) | nothing).all()):
             break
     return mu.to(background.dtype)
 
@@ -258,3 +261,17 @@ def _draw_signals(
     significance = start + (end - start) * u[2]
     there = (u[3] < settings.signal_share).to(u.dtype)
     return width * there, position, significance * there
+
+
+def shape_coefficients(table: pd.DataFrame, *, split: str) -> Tensor:
+    """Return the shapes of simulated backgrounds of one split.
+
+    Args:
+        table: Polynomials ``c0`` to ``c3`` in the relative position, and ``split``.
+        split: ``train`` or ``test``.
+
+    Returns:
+        Coefficients, lowest power first, shape ``(n_shapes, 4)``.
+    """
+    names = [f"c{power}" for power in range(4)]
+    return torch.tensor(table.loc[table["split"] == split, names].to_numpy())

@@ -52,21 +52,43 @@ FIGURES = {
         "mixture_categories",
         "cutflows",
     ],
+    "ddp": [
+        "scan_{histogram}",
+        "hunt_ranking",
+        "hunt_paper",
+        "hunt_response",
+        "hunt_cells",
+        "hunt_coverage",
+        "hunt_global_p",
+        "hunt_comparison",
+        "hunt_examples",
+        "hunt_training",
+    ],
 }
-"""Figures by analysis, in the order in which they appear."""
+"""Figures by analysis, in the order in which they appear; one in braces is made of each."""
 
 
+SCAN = "scan_{histogram}"
+"""Figure of each spectrum that is scanned."""
 NEEDS = {"diphoton_features": "diphoton", "b_mesons": "bmesons"}
 """Figures that need samples of a kind."""
 
 
 def figures_of(config: Mapping[str, Any], analysis: str) -> list[str]:
     """Return the names of an analysis's figures that a study can make."""
-    return [
-        name
-        for name in FIGURES[analysis]
-        if name not in NEEDS or samples_of_kind(config, NEEDS[name])
-    ]
+    names = []
+    for name in FIGURES[analysis]:
+        if name == SCAN:
+            names += [name.format(histogram=one) for one in config["ddp"]["histograms"]]
+        elif name not in NEEDS or samples_of_kind(config, NEEDS[name]):
+            names.append(name)
+    return names
+
+
+def caption_of(analysis: str, name: str) -> str:
+    """Return the name of a figure's caption: its own, but all scanned spectra share one."""
+    scanned = name not in FIGURES[analysis] and SCAN in FIGURES[analysis]
+    return SCAN.replace("{", "").replace("}", "") if scanned else name
 
 
 def each_figure(config: Mapping[str, Any], pattern: str) -> list[str]:
@@ -74,10 +96,15 @@ def each_figure(config: Mapping[str, Any], pattern: str) -> list[str]:
 
     Args:
         config: The merged configuration.
-        pattern: A path with any of ``{analysis}``, ``{dataset}`` and ``{name}``.
+        pattern: A path with any of ``{analysis}``, ``{dataset}``, ``{name}`` and ``{caption}``.
     """
     return [
-        pattern.format(analysis=analysis, dataset=shown_dataset(config, analysis), name=name)
+        pattern.format(
+            analysis=analysis,
+            dataset=shown_dataset(config, analysis),
+            name=name,
+            caption=caption_of(analysis, name),
+        )
         for analysis in config["analyses"]
         for name in figures_of(config, analysis)
     ]

@@ -78,6 +78,23 @@ MEASURES = {
     "rate": Measure("accepted per second", "high"),
     "memory": Measure("peak memory", "low"),
     "reconstruction_share": Measure("share of the reconstruction", "low"),
+    "bias": Measure("mean of predicted \u2212 true"),
+    "spread": Measure("standard deviation"),
+    "spread68": Measure("half the 16 to 84 % range"),
+    "worst_cell_bias": Measure("largest mean in a cell"),
+    "within_1_at_5": Measure("within 1 \u03c3 of a true 5 \u03c3"),
+    "within_2_at_5": Measure("within 2 \u03c3"),
+    "exact_bin": Measure("largest bin exact"),
+    "auc": Measure("AUC, largest z"),
+    "auc_evidence": Measure("AUC, odds of a bump"),
+    "tpr": Measure("true positive rate"),
+    "fpr": Measure("false positive rate"),
+    "in_family": Measure("families of the training"),
+    "held_out": Measure("families held out"),
+    "z_max": Measure("largest local z"),
+    "mass": Measure("at the mass"),
+    "global_p": Measure("global p-value"),
+    "global_z": Measure("global z"),
 }
 
 ANALYSES = {
@@ -157,6 +174,26 @@ ANALYSES = {
             "Speed on one core": ("rate", "memory", "reconstruction_share"),
         },
     ),
+    "ddp": Analysis(
+        "Hunt for bumps",
+        "A network maps any falling histogram of counts to the significance of a bump in each of"
+        " its bins, without a background model: real spectra with local and global significances,"
+        " and what tests with a known truth say about them.",
+        {
+            "Real spectra": ("z_max", "mass", "global_p", "global_z"),
+            "Largest significance, predicted and true": (
+                "bias",
+                "spread",
+                "spread68",
+                "worst_cell_bias",
+                "within_1_at_5",
+                "within_2_at_5",
+            ),
+            "Signal against background": ("exact_bin", "auc", "auc_evidence", "tpr", "fpr"),
+            "Coverage of predicted intervals": ("coverage68", "coverage95"),
+            "Uniformity of global p-values": ("in_family", "held_out"),
+        },
+    ),
 }
 
 NOTES = {
@@ -182,6 +219,18 @@ NOTES = {
     "Generated against real events": "AUC of classifiers that tell generated from UCI's events, by"
     " class: 0.5 if they cannot. Generators, detectors and corrections of jets differ: equivalence is"
     " not claimed. The mass m(\u2113\u03bd) alone tells most, as it is exactly that of the W boson here.",
+    "Real spectra": "The global p-value is the share of toys, drawn from the predicted background,"
+    " whose largest significance is at least that of the data; it accounts for all places and"
+    " widths that were tried.",
+    "Largest significance, predicted and true": "The true significance is the profile likelihood"
+    " ratio with the true background. Predictions estimate their background, so that some spread"
+    " is unavoidable.",
+    "Signal against background": "Signals of 3 \u03c3 in half of the histograms, none in the others."
+    " AUC: area under the ROC curve of the largest predicted significance, or of the predicted"
+    " odds of a bump. Rates are those of a largest predicted significance above 3 \u03c3 where the"
+    " true one is above or below it.",
+    "Uniformity of global p-values": "p-values of a Kolmogorov-Smirnov test of whether global"
+    " p-values of histograms without signal are uniform, as they should be.",
     "Likelihood and cost": "Likelihoods are those of test events that played no part in training.",
 }
 
@@ -225,6 +274,16 @@ SUBJECTS = {
     "bparametrised": "B mesons, parametrised",
     "injected": "signal, as data",
     "data": "Monte Carlo background, as data",
+    "task2022": "3 \u03c3 in 100 bins, task of 2022",
+    "thesis": "0 to 10 \u03c3 in 30 to 100 bins",
+    "dilepton": "dilepton spectra",
+    "interval": "largest significance",
+    "global_p.ks_p": "p of the test",
+    "hyy": "H \u2192 \u03b3\u03b3, ATLAS 2012",
+    "dijet": "dijets, CMS",
+    "paireddijet": "pairs of dijets, CMS",
+    "upsilon": "\u03d2 \u2192 \u03bc\u03bc, CMS",
+    "z": "Z \u2192 \u03bc\u03bc, CMS",
 }
 
 

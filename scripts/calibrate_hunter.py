@@ -1,0 +1,41 @@
+"""Rule calibrate_hunter: correct a network's intervals on histograms of its training's kind."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bumpflow import io
+from bumpflow.device import choose_device
+from bumpflow.hunts.judging import calibrate_hunter, lengths_of
+from bumpflow.hunts.spectra import SpectraSettings, shape_coefficients
+from bumpflow.hunts.store import restore_hunter
+from bumpflow.workflow import run_rule
+
+
+def main(
+    *,
+    network: Path,
+    shapes: Path,
+    calibration: Path,
+    settings: dict[str, Any],
+    device: str,
+    seed: int,
+) -> None:
+    """Write the factors that the intervals of ``network`` need to ``calibration``."""
+    tensors, kept = io.read_tensors(network)
+    spectra = SpectraSettings.from_config({**kept["spectra"], "widths": kept["widths"]})
+    low, high = spectra.n_bins
+    lengths = [n for n in settings["n_bins"] if low <= n <= high]
+    factors = calibrate_hunter(
+        restore_hunter(tensors, kept, device=choose_device(device)),
+        spectra,
+        lengths=lengths_of(settings["n_histograms"], lengths),
+        generator=torch.Generator().manual_seed(seed),
+        shapes=shape_coefficients(io.read_table(shapes), split="train"),
+    )
+    io.write_table(calibration, factors.as_table())
+
+
+if __name__ == "__main__":
+    run_rule(main, snakemake)  # noqa: F821

@@ -1,0 +1,56 @@
+"""Rule scan_histograms: scan histograms for bumps and rank them by global p-value."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from bumpflow import io
+from bumpflow.device import choose_device
+from bumpflow.hunts.calibration import Calibration
+from bumpflow.hunts.scanning import list_bumps, rank, scan_histogram
+from bumpflow.hunts.store import restore_hunter
+from bumpflow.ingest.histograms import read_histogram
+from bumpflow.workflow import derive_seed, progress, run_rule
+
+
+def main(
+    *,
+    network: Path,
+    calibration: Path,
+    files: list[Path],
+    bins: Path,
+    toys: Path,
+    summary: Path,
+    result: Path,
+    histograms: dict[str, dict[str, Any]],
+    settings: dict[str, Any],
+    device: str,
+    seed: int,
+) -> None:
+    """Scan ``histograms``; all are read and checked before the first one is scanned."""
+    pairs = zip(histograms.items(), files, strict=True)
+    read = [read_histogram(path, name, options) for (name, options), path in pairs]
+    hunter = restore_hunter(*io.read_tensors(network), device=choose_device(device))
+    factors = Calibration.from_table(io.read_table(calibration))
+    scans = {}
+    for histogram in progress(read):
+        own = derive_seed(seed, histogram.name)
+        generator = torch.Generator().manual_seed(own)
+        scans[histogram.name] = scan_histogram(
+            histogram, hunter, calibration=factors, generator=generator, **settings
+        )
+    named = {name: scan.bins.assign(histogram=name) for name, scan in scans.items()}
+    io.write_table(bins, pd.concat(named.values(), ignore_index=True))
+    maxima = [pd.DataFrame({"histogram": n, "z_max": scan.toys}) for n, scan in scans.items()]
+    io.write_table(toys, pd.concat(maxima, ignore_index=True))
+    ranked = rank([scan.summary for scan in scans.values()])
+    io.write_table(summary, ranked)
+    bumps = {name: list_bumps(table).to_dict("records") for name, table in named.items()}
+    rows = ranked.to_dict("records")
+    io.write_json(result, [row | {"bumps": bumps[row["histogram"]]} for row in rows])
+
+
+if __name__ == "__main__":
+    run_rule(main, snakemake)  # noqa: F821

@@ -1,0 +1,56 @@
+"""Rule train_hunter: train a network that hunts bumps, on histograms drawn while it trains."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from bumpflow import io
+from bumpflow.device import choose_device
+from bumpflow.hunts.spectra import shape_coefficients
+from bumpflow.hunts.store import store_hunter
+from bumpflow.hunts.training import HunterSettings, train_hunter
+from bumpflow.workflow import run_rule
+
+
+def main(
+    *,
+    shapes: Path,
+    network: Path,
+    history: Path,
+    record: Path,
+    hunter: dict[str, Any],
+    spectra: dict[str, Any],
+    checkpoints: str,
+    device: str,
+    seed: int,
+) -> None:
+    """Train ``hunter`` on ``spectra``; write its weights, its losses and a record of both."""
+    start = time.perf_counter()
+    chosen = choose_device(device)
+    settings = HunterSettings.from_config(hunter, spectra)
+    trained, losses = train_hunter(
+        settings,
+        seed=seed,
+        device=chosen,
+        shapes=shape_coefficients(io.read_table(shapes), split="train"),
+        checkpoint=Path(checkpoints) / "network.safetensors",
+    )
+    tensors, kept = store_hunter(trained, hunter, spectra)
+    best = losses.loc[losses["validation_loss"].idxmin()]
+    about = {
+        "histograms": int(losses["histograms"].iloc[-1]),
+        "validation_loss": float(best["validation_loss"]),
+        "parameters": sum(parameter.numel() for parameter in trained.parameters()),
+        "seconds": time.perf_counter() - start,
+        "training_seconds": float(losses["seconds"].sum()),
+        "device": chosen.type,
+        "seed": seed,
+        "settings": {"hunter": hunter, "spectra": spectra},
+    }
+    io.write_tensors(network, tensors, settings=kept | {"training": about})
+    io.write_table(history, losses)
+    io.write_json(record, about)
+
+
+if __name__ == "__main__":
+    run_rule(main, snakemake)  # noqa: F821

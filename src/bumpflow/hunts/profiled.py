@@ -1,0 +1,329 @@
+r"""Significance of a bump at every bin of many histograms, with a smooth background profiled.
+
+The background is the exponential of a polynomial fitted to each histogram, whose coefficients
+then follow the signal's strength. Along their path ln L is expanded in the strength, whose
+moments are a few matrix products; only where the series does not do is the maximum searched for.
+
+References:
+    Cowan, Cranmer, Gross, Vitells (2011), profile likelihood, https://arxiv.org/abs/1007.1727
+"""
+
+import math
+from collections.abc import Sequence
+from functools import cache
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from bumpflow.hunts.smoothing import SHIFT, legendre, relative_centers, smooth_roots, stabilise
+from bumpflow.hunts.spectra import gaussian_counts
+
+MAX_LOG = 30.0
+"""Bound of a background's logarithm, so that wild steps and empty histograms stay finite."""
+MIN_INFORMATION = 1e-6
+"""Share of a signal's information below which the background can imitate it."""
+RIDGE = 1e-13
+FIT_STEPS = 60
+FIT_TOLERANCE = 1e-8
+WALK_STEPS = 50
+WALK_TOLERANCE = 1e-3
+SMALL = 0.1
+"""Up to which relative correction of third order the series stands in for Newton's method."""
+CHUNK = 1 << 18
+
+
+class Profiled(NamedTuple):
+    """Fits without a bump and significances of bumps, in the precision of the counts.
+
+    Attributes:
+        background: Expected counts of the fit without signal, shape ``(n, n_bins)``.
+        z: Signed significances, shape ``(n, n_widths, n_bins)``; 0 where the background can
+            imitate the signal.
+        chi2: Twice the fall of ln L from a model that equals the counts, shape ``(n,)``.
+    """
+
+    background: Tensor
+    z: Tensor
+    chi2: Tensor
+
+
+class ExppolyFit(NamedTuple):
+    """Exponentials of polynomials fitted to histograms.
+
+    Attributes:
+        background: Expected counts, shape ``(n, n_bins)``.
+        chi2: Twice the fall of ln L from a model that equals the counts, shape ``(n,)``.
+        degree: Degree of the polynomial, shape ``(n,)``.
+    """
+
+    background: Tensor
+    chi2: Tensor
+    degree: Tensor
+
+
+class _Basis(NamedTuple):
+    """Polynomials on the bins and on few nodes, from whose values products follow exactly.
+
+    Attributes:
+        values: Shape ``(n_bins, degree + 1)``.
+        at_nodes: Shape ``(n_nodes, degree + 1)``.
+        weights: Each node's share in the value at a bin, shape ``(n_bins, n_nodes)``.
+    """
+
+    values: Tensor
+    at_nodes: Tensor
+    weights: Tensor
+
+
+@torch.no_grad()
+def z_profiled(
+    observed: Tensor,
+    *,
+    widths: Sequence[float],
+    degree: int | Sequence[int] = 4,
+    sampled: bool = False,
+) -> Profiled:
+    r"""Return the significance of a bump at every bin, with the background's fit profiled out.
+
+    The background's coefficients follow the signal strength :math:`\mu` as they do to first
+    order, :math:`\theta(\mu) = \hat\theta_0 - \mu I_{\theta\theta}^{-1} I_{\theta s}`, and z is
+    the root of twice the rise of ln L to its maximum on that path: never more than the profile
+    likelihood ratio has, and equal to it as far as the coefficients follow linearly. Deficits
+    get the score test's negative significance :math:`U / \sqrt V`, with U the slope of ln L and
+    V the information on the signal that its projection on the background's derivatives leaves.
+
+    Args:
+        observed: Counts, shape ``(n, n_bins)``; any non-negative numbers.
+        widths: Standard deviations of the signal to try [bins].
+        degree: Degree of the polynomial; of several each histogram gets the one of least AIC.
+        sampled: As for :func:`~bumpflow.hunts.targets.template`.
+
+    Raises:
+        ValueError: If there are no more bins than coefficients.
+    """
+    fit = fit_exppoly(observed, degree=degree)
+    n, n_bins = observed.shape
+    shapes = [_templates(n_bins, width, sampled).to(observed.device) for width in widths]
+    z = observed.new_zeros(n, len(shapes), n_bins)
+    for k in _degrees(degree):
+        basis = _on(_basis(n_bins, k), observed.device)
+        n_rows = max(1, CHUNK // (n_bins * len(basis.at_nodes)))
+        for rows in torch.nonzero(fit.degree == k)[:, 0].split(n_rows):
+            counts, background = observed[rows].double(), fit.background[rows]
+            z[rows] = _significance(counts, background, shapes, basis).to(z.dtype)
+    return Profiled(fit.background.to(z.dtype), z, fit.chi2.to(z.dtype))
+
+
+@torch.no_grad()
+def fit_exppoly(observed: Tensor, *, degree: int | Sequence[int] = 4) -> ExppolyFit:
+    r"""Fit exponentials of polynomials in the position by Poisson maximum likelihood.
+
+    ln L is concave in the coefficients. An empty histogram has no maximum; its background ends
+    at :math:`e^{-30}` or thereabouts.
+
+    Args:
+        observed: Counts, shape ``(n, n_bins)``; any non-negative numbers.
+        degree: Degree of the polynomial; of several each histogram gets the one of least AIC.
+
+    Returns:
+        The fits, in double precision.
+
+    Raises:
+        ValueError: If there are no more bins than coefficients.
+
+    References:
+        Akaike (1974), https://doi.org/10.1109/TAC.1974.1100705
+    """
+    n_bins, degrees = observed.shape[1], _degrees(degree)
+    if n_bins <= max(degrees) + 1:
+        msg = (
+            f"a polynomial of degree {max(degrees)} needs more than {max(degrees) + 1} bins,"
+            f" but the histograms have {n_bins}: lower the degree or use finer bins"
+        )
+        raise ValueError(msg)
+    counts = observed.double()
+    curves = torch.stack([_maximise(counts, _basis(n_bins, k).values) for k in degrees])
+    backgrounds = torch.exp(curves)
+    excess = torch.xlogy(counts, counts) - counts * curves + backgrounds - counts
+    chi2 = 2 * excess.sum(2)
+    sizes = torch.tensor(degrees, device=counts.device)
+    best = (chi2 + 2 * sizes[:, None]).argmin(0)
+    rows = torch.arange(len(counts), device=counts.device)
+    return ExppolyFit(backgrounds[best, rows], chi2[best, rows], sizes[best])
+
+
+def _degrees(degree: int | Sequence[int]) -> tuple[int, ...]:
+    return (degree,) if isinstance(degree, int) else tuple(degree)
+
+
+def _maximise(counts: Tensor, basis: Tensor) -> Tensor:
+    """Return the logarithms of the most likely backgrounds, shape ``(n, n_bins)``.
+
+    Newton's method with steps that shrink until ln L rises; histograms leave as they converge.
+    """
+    basis = basis.to(counts.device)
+    theta = _start(counts, basis)
+    result = theta.clone()
+    left = torch.arange(len(counts), device=counts.device)
+    scale = torch.ones_like(theta[:, :1])
+    curve, rise = _log_likelihood(counts, theta, basis)
+    for _ in range(FIT_STEPS):
+        b = torch.exp(curve)
+        slope = (counts - b) @ basis
+        step = _solve(_information(b, basis), slope[:, :, None])[:, :, 0]
+        tried = theta + scale * step
+        new_curve, new_rise = _log_likelihood(counts, tried, basis)
+        better = new_rise >= rise
+        theta = torch.where(better, tried, theta)
+        curve = torch.where(better, new_curve, curve)
+        rise = torch.where(better, new_rise, rise)
+        result[left] = theta
+        scale = torch.where(better, (4 * scale).clamp_max(1), scale / 4)
+        # A histogram whose ln L rises no more is as good as numbers can tell.
+        open_ = ((slope * step).sum(1) > FIT_TOLERANCE) & (scale[:, 0] > 1e-6)
+        if not bool(open_.any()):
+            break
+        counts, theta, curve = counts[open_], theta[open_], curve[open_]
+        rise, scale, left = rise[open_], scale[open_], left[open_]
+    return (result @ basis.T).clamp(-MAX_LOG, MAX_LOG)
+
+
+def _start(counts: Tensor, basis: Tensor) -> Tensor:
+    """Return the coefficients of the logarithm of a smooth curve through the counts."""
+    smooth = smooth_roots(stabilise(counts))[1].clamp_min(0)
+    pilot = (smooth**2 / 4 - SHIFT).clamp_min(0.1)
+    target = (pilot * torch.log(pilot)) @ basis
+    return _solve(_information(pilot, basis), target[:, :, None])[:, :, 0]
+
+
+def _log_likelihood(counts: Tensor, theta: Tensor, basis: Tensor) -> tuple[Tensor, Tensor]:
+    """Return ln b, shape ``(n, n_bins)``, and ln L but for a constant, shape ``(n, 1)``."""
+    curve = (theta @ basis.T).clamp(-MAX_LOG, MAX_LOG)
+    return curve, (counts * curve - torch.exp(curve)).sum(1, keepdim=True)
+
+
+def _information(weight: Tensor, basis: Tensor) -> Tensor:
+    """Return the information on a polynomial's coefficients, ``(n, n_terms, n_terms)``."""
+    n_terms = basis.shape[1]
+    products = (basis[:, :, None] * basis[:, None]).flatten(1)
+    return (weight @ products).view(-1, n_terms, n_terms)
+
+
+def _solve(matrix: Tensor, target: Tensor) -> Tensor:
+    """Solve many small systems; a ridge that is lost in rounding keeps them regular."""
+    size = matrix.diagonal(dim1=1, dim2=2).mean(1)
+    ridge = (RIDGE * size + 1e-30)[:, None, None]
+    factor, _ = torch.linalg.cholesky_ex(matrix + ridge * torch.eye(matrix.shape[1]).to(matrix))
+    return torch.cholesky_solve(target, factor)
+
+
+def _significance(n: Tensor, b: Tensor, shapes: Sequence[Tensor], basis: _Basis) -> Tensor:
+    """Return signed significances, shape ``(n, n_widths, n_bins)``."""
+    matrix = _information(b, basis.values)
+    # Counts over powers of b, spread over the nodes: shape (n, n_nodes, n_bins) each.
+    spread = [(n / b**k)[:, None] * basis.weights.T for k in (1, 2, 3)]
+    total = (b @ basis.weights)[:, :, None]
+    found = []
+    for signal in shapes:
+        overlap = basis.values.T @ signal
+        fall = _solve(matrix, overlap.expand(len(n), -1, -1))
+        information = (1 / b) @ signal**2
+        remaining = information - (overlap * fall).sum(1)
+        remaining = torch.where(remaining > MIN_INFORMATION * information, remaining, math.inf)
+        score = (n / b - 1) @ signal
+        moments = _moments(n, b, signal, basis.at_nodes @ fall, spread, total)
+        z, good = _series(score, *moments)
+        known = remaining.isfinite()
+        cells = torch.nonzero((score > 0) & known & ~good, as_tuple=True)
+        for rows, bins in zip(
+            *(places.split(CHUNK // n.shape[1] + 1) for places in cells), strict=True
+        ):
+            curves = fall[rows, :, bins] @ basis.values.T
+            path = n[rows], b[rows], signal[bins], curves, (score / remaining)[rows, bins]
+            z[rows, bins] = _walk(*(values.float() for values in path)).double()
+        found.append(torch.where(score > 0, z.where(known, 0.0), score * torch.rsqrt(remaining)))
+    return torch.stack(found, 1)
+
+
+def _moments(
+    n: Tensor, b: Tensor, signal: Tensor, fall: Tensor, spread: Sequence[Tensor], total: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    r"""Return the coefficients of ln L's expansion in the strength of a signal.
+
+    With :math:`\ln L(\mu) = \mu U - \mu^2 I / 2 + \mu^3 J / 3 - \mu^4 K / 4` along the path
+    :math:`b e^{-\mu f} + \mu s`, these are I, J and K, shape ``(n, n_bins)``.
+    """
+    # Sums over bins of n (s / b)^k times polynomials, as weights of the polynomials' values.
+    first, second, third = (h @ signal**k for k, h in enumerate(spread, 1))
+    square = fall**2
+    weighted = total * square
+    i = (n / b**2) @ signal**2 + (weighted - 2 * first * fall).sum(1)
+    j = (n / b**3) @ signal**3
+    j = j + ((0.5 * weighted - 3 * second) * fall + 1.5 * first * square).sum(1)
+    k = (n / b**4) @ signal**4 - 4 * (third * fall).sum(1)
+    k = k + ((weighted / 6 - first * fall / 1.5 + 4 * second) * square).sum(1)
+    return i, j, k
+
+
+def _series(score: Tensor, i: Tensor, j: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the root of twice ln L's maximum by its expansion, and where that converges."""
+    first = score / i
+    second, third = j * first / i, k * first**2 / i
+    z = score * torch.rsqrt(i) * torch.sqrt(1 + second / 1.5 + second**2 - third / 2)
+    return z, (i > 0) & (second.abs() <= SMALL) & (third.abs() <= 2 * second**2 + 2e-4)
+
+
+def _walk(n: Tensor, b: Tensor, s: Tensor, fall: Tensor, mu: Tensor) -> Tensor:
+    """Return the root of twice the rise of ln L along paths, shape ``(m,)``; all have m rows."""
+    strength = mu.clone()
+    left = torch.arange(len(mu), device=mu.device)
+    rest: tuple[Tensor, ...] = (n, b, s, fall)
+    for _ in range(WALK_STEPS):
+        new = _step(mu[:, None], *rest)[:, 0]
+        strength[left] = new
+        open_ = (new - mu).abs() > WALK_TOLERANCE * mu
+        if not bool(open_.any()):
+            break
+        mu, left = new[open_], left[open_]
+        rest = tuple(values[open_] for values in rest)
+    mu = strength[:, None]
+    growth = torch.expm1((-mu * fall).clamp(-MAX_LOG, MAX_LOG)) + mu * s / b
+    gain = (torch.special.xlog1py(n, growth) - b * growth).sum(1)
+    return torch.sqrt(2 * gain.clamp_min(0))
+
+
+def _step(mu: Tensor, n: Tensor, b: Tensor, s: Tensor, fall: Tensor) -> Tensor:
+    """Return better strengths, shape ``(m, 1)``, by a bounded step of Newton's method."""
+    faded = b * torch.exp((-mu * fall).clamp(-MAX_LOG, MAX_LOG))
+    lost = fall * faded
+    mean = torch.addcmul(faded, mu, s)
+    slope, excess = s - lost, n / mean - 1
+    relative = slope / mean
+    score = (excess * slope).sum(1, keepdim=True)
+    fisher = (relative * slope).sum(1, keepdim=True)
+    bend = (n * relative**2 - excess * fall * lost).sum(1, keepdim=True)
+    step = score / torch.where(bend > 0.1 * fisher, bend, fisher)
+    return torch.clamp(mu + step, mu / 3, 3 * mu)
+
+
+def _templates(n_bins: int, width: float, sampled: bool) -> Tensor:
+    """Return counts of one signal event at each bin, cut off at the ends: symmetric."""
+    centers = torch.arange(n_bins, dtype=torch.float64) + 0.5
+    widths = torch.full_like(centers, width)
+    return gaussian_counts(centers, widths, n_bins=n_bins, sampled=sampled)
+
+
+@cache
+def _basis(n_bins: int, degree: int) -> _Basis:
+    """Return Legendre polynomials, and nodes enough for products of four of them."""
+    n_nodes = 4 * degree + 1
+    nodes = torch.cos(math.pi * (torch.arange(n_nodes, dtype=torch.float64) + 0.5) / n_nodes)
+    points = 2 * relative_centers(n_bins) - 1
+    high, high_at_nodes = legendre(points, n_nodes - 1), legendre(nodes, n_nodes - 1)
+    weights = torch.linalg.solve(high_at_nodes.T, high.T).T
+    return _Basis(legendre(points, degree), legendre(nodes, degree), weights)
+
+
+def _on(basis: _Basis, device: torch.device) -> _Basis:
+    return _Basis(*(values.to(device) for values in basis))

@@ -1,0 +1,107 @@
+"""What the configuration of bump hunts means, and whether it can be run."""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from bumpflow.suggest import suggest
+
+PAPER_TEST = "task2022"
+"""Name of the test that is compared with the 2022 paper."""
+FUNCTIONS_TEST = "thesis"
+"""Name of the test that is compared with the thesis."""
+
+
+def hunter_file(config: Mapping[str, Any], hunter: str) -> str:
+    """Return a network's weights: those that it comes with, or those that the study trains."""
+    weights = config["hunters"][hunter].get("weights")
+    return str(weights or f"<results>/ddp/{hunter}/network.safetensors")
+
+
+def trained_hunters(config: Mapping[str, Any]) -> list[str]:
+    """Return the networks that a study trains."""
+    return [str(name) for name in config["ddp"]["trained"]]
+
+
+def scanned_histograms(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the histograms to scan by name: the selected ones, and files to scan besides.
+
+    A file's name without its suffix, in lower case and without anything but letters and digits,
+    is the name of its histogram.
+    """
+    chosen = {name: dict(config["histograms"][name]) for name in config["ddp"]["histograms"]}
+    for path in scan_files(config):
+        name = re.sub("[^a-z0-9]", "", Path(path).name.split(".")[0].lower())
+        chosen[name or "scanned"] = {"path": path, "source": Path(path).name}
+    return chosen
+
+
+def scan_files(config: Mapping[str, Any]) -> list[str]:
+    """Return the files that are to be scanned besides the named histograms."""
+    files = config.get("scan") or []
+    return [files] if isinstance(files, str) else list(files)
+
+
+def hunter_spectra(config: Mapping[str, Any], hunter: str) -> dict[str, Any]:
+    """Return the kind of histograms that a network is trained with."""
+    return dict(config["spectra"][config["hunters"][hunter]["spectra"]])
+
+
+def test_settings(config: Mapping[str, Any], test: str) -> dict[str, Any]:
+    """Return what a test depends on, the histograms to draw in full."""
+    chosen = dict(config["ddp"]["tests"][test])
+    return chosen | {"spectra": dict(config["spectra"][chosen["spectra"]])}
+
+
+def test_files(config: Mapping[str, Any]) -> list[str]:
+    """Return the tables of all tests."""
+    return [
+        f"<results>/ddp/{test['hunter']}/tests/{name}.parquet"
+        for name, test in config["ddp"]["tests"].items()
+    ]
+
+
+def background_groups(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the kinds of histograms whose global p-values are checked, by group."""
+    groups = config["ddp"]["global_p"]["groups"]
+    return {group: dict(config["spectra"][name]) for group, name in groups.items()}
+
+
+def check_hunts(config: Mapping[str, Any]) -> Iterator[str]:
+    """Find what is wrong with the configuration of bump hunts."""
+    hunts, hunters, spectra = config["ddp"], config["hunters"], config["spectra"]
+    named = {"ddp.hunter": hunts["hunter"]}
+    named |= {f"ddp.tests.{name}.hunter": test["hunter"] for name, test in hunts["tests"].items()}
+    named |= {f"ddp.trained[{i}]": name for i, name in enumerate(hunts["trained"])}
+    for place, name in named.items():
+        if name not in hunters:
+            yield f"{place}: {name!r} is not defined in hunters{suggest(name, hunters)}"
+        elif "weights" not in hunters[name] and name not in hunts["trained"]:
+            yield f"{place}: {name!r} has no weights: add it to ddp.trained"
+    kinds = {f"hunters.{name}.spectra": block["spectra"] for name, block in hunters.items()}
+    kinds |= {
+        f"ddp.tests.{name}.spectra": test["spectra"] for name, test in hunts["tests"].items()
+    }
+    kinds |= {f"ddp.global_p.{group}": name for group, name in hunts["global_p"]["groups"].items()}
+    kinds |= {f"ddp.{key}.spectra": hunts[key]["spectra"] for key in ("comparison", "examples")}
+    for place, name in kinds.items():
+        if name not in spectra:
+            yield f"{place}: {name!r} is not defined in spectra{suggest(name, spectra)}"
+    for name in hunts["histograms"]:
+        if name not in config["histograms"]:
+            known = suggest(name, config["histograms"])
+            yield f"ddp.histograms: {name!r} is not defined in histograms{known}"
+    for test in (PAPER_TEST, FUNCTIONS_TEST):
+        if test not in hunts["tests"]:
+            yield f"ddp.tests: {test!r} is missing: the report's figures show it"
+    yield from _check_ranges(spectra)
+
+
+def _check_ranges(spectra: Mapping[str, Any]) -> Iterator[str]:
+    """Find ranges that end before they begin."""
+    for name, block in spectra.items():
+        for key in ("n_bins", "counts", "significance", "positions"):
+            low, high = block[key]
+            if low > high:
+                yield f"spectra.{name}.{key}: {low} to {high} is empty: give the smaller one first"
