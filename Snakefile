@@ -19,12 +19,23 @@ wildcard_constraints:
     **studies.WILDCARDS,
 
 
-for part in (
-    *("simulation", "events", "surrogates", "surrogate_figures"),
-    *("histfactory", "histfactory_fits", "histfactory_figures"),
-    *("simulation_checks", "simulation_figures"),
-    *("bump_spectra", "ddp", "ddp_figures", "report"),
-):
+for part in [
+    *(
+        "simulation",
+        "events",
+        "surrogates",
+        "surrogate_figures",
+        "histfactory",
+        "bump_spectra",
+    ),
+    *(
+        "histfactory_fits",
+        "histfactory_figures",
+        "simulation_checks",
+        "simulation_figures",
+    ),
+    *("ddp", "ddp_figures", "report"),
+]:
 
     include: f"rules/{part}.smk"
 
@@ -50,11 +61,6 @@ rule histfactory:
 rule simulation:
     input:
         "<results>/simulation/summary.json",
-
-
-rule ddp:
-    input:
-        "<results>/ddp/summary.json",
 
 
 rule scan_surrogates:

@@ -201,3 +201,8 @@ rule summarise_ddp:
         code=code_of("summarise_ddp"),
     script:
         "../scripts/summarise_ddp.py"
+
+
+rule ddp:
+    input:
+        "<results>/ddp/summary.json",

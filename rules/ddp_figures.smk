@@ -50,7 +50,8 @@ rule plot_hunt_ranking:
 
 rule plot_hunt_tests:
     input:
-        test="<results>/ddp/{dataset}/tests/thesis.parquet",
+        test="<results>/ddp/%s/tests/thesis.parquet"
+        % config["ddp"]["tests"]["thesis"]["hunter"],
         style=project_file("config/matplotlibrc"),
     output:
         response=figure_files("ddp", "hunt_response"),

@@ -36,10 +36,9 @@ def main(
         checkpoint=Path(checkpoints) / "network.safetensors",
     )
     tensors, kept = store_hunter(trained, hunter, spectra)
-    best = losses.loc[losses["validation_loss"].idxmin()]
     about = {
         "histograms": int(losses["histograms"].iloc[-1]),
-        "validation_loss": float(best["validation_loss"]),
+        "validation_loss": float(losses["validation_loss"].min()),
         "parameters": sum(parameter.numel() for parameter in trained.parameters()),
         "seconds": time.perf_counter() - start,
         "training_seconds": float(losses["seconds"].sum()),

@@ -13,13 +13,13 @@ from torch import Tensor
 from bumpflow.evaluate.c2st import area_under_curve
 from bumpflow.hunts.calibration import Calibration, calibrate, coverage
 from bumpflow.hunts.families import FAMILIES
-from bumpflow.hunts.networks import QUANTILES, Prediction, positive_part
+from bumpflow.hunts.networks import Prediction, largest_z, positive_part
 from bumpflow.hunts.scanning import cell_of, global_p, toy_maxima
 from bumpflow.hunts.spectra import Spectra, SpectraSettings, draw_backgrounds, draw_spectra
 from bumpflow.hunts.store import Hunter, predict
 from bumpflow.hunts.targets import z_known
 
-QUANTILE_NAMES = tuple(f"z_q{100 * probability:g}".replace(".", "") for probability in QUANTILES)
+QUANTILE_NAMES = ("z_q025", "z_q16", "z_q50", "z_q84", "z_q975")
 DRAWN = 5000
 """Histograms of one length that are judged at a time."""
 NEAR = 0.5
@@ -111,7 +111,7 @@ def background_p_values(
         )
         found = predict(hunter, torch.poisson(background, generator=generator))
         toys = toy_maxima(hunter, found.background, n_toys, generator=generator)
-        z_max = found.z_max.double().numpy()
+        z_max = largest_z(found).double().numpy()
         p = global_p(z_max, toys).p
         tables.append(pd.DataFrame({"n_bins": n_bins, "z_max": z_max, "p_global": p}))
     return pd.concat(tables, ignore_index=True).assign(n_toys=n_toys)
@@ -228,7 +228,7 @@ def _compare(
         "counts_last": spectra.background[:, -1],
         "z_true": z_true,
         "bin_true": bin_true,
-        "z_predicted": found.z_max,
+        "z_predicted": largest_z(found),
         "bin_predicted": bins,
         **dict(zip(QUANTILE_NAMES, quantiles.T, strict=True)),
         "evidence": found.evidence,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from bumpflow.hunts.comparison import compare
-from bumpflow.hunts.networks import positive_part
+from bumpflow.hunts.networks import largest_z, positive_part
 from bumpflow.hunts.profiled import z_profiled
 from bumpflow.hunts.spectra import SpectraSettings, draw_spectra, gaussian_counts, strength_for
 from bumpflow.hunts.store import Hunter, predict
@@ -58,7 +58,7 @@ def compare_methods(
                 "status": "ok",
             }
         )
-        for method, values in (("network", found.z_max), ("evidence", found.evidence))
+        for method, values in (("network", largest_z(found)), ("evidence", found.evidence))
     ]
     others = compare(
         spectra.observed.double().numpy(),

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from bumpflow.hunts.calibration import Calibration, cells_of
 from bumpflow.hunts.histogram import Histogram
-from bumpflow.hunts.networks import QUANTILES, Prediction, positive_part
+from bumpflow.hunts.networks import QUANTILES, Prediction, largest_z, positive_part
 from bumpflow.hunts.profiled import z_profiled
 from bumpflow.hunts.smoothing import stabilise
 from bumpflow.hunts.store import Hunter, predict
@@ -44,10 +44,10 @@ class Scan(NamedTuple):
 
 
 class GlobalP(NamedTuple):
-    """Global p-value of the largest significance, with its statistical error."""
+    """Global p-values of largest significances with statistical errors, shape ``(n,)`` each."""
 
-    p: float
-    error: float
+    p: NDArray[np.float64]
+    error: NDArray[np.float64]
 
 
 def scan_histogram(
@@ -75,7 +75,7 @@ def scan_histogram(
     found = predict(hunter, observed, exposure=exposure)
     toys = toy_maxima(hunter, found.background, n_toys, exposure=exposure, generator=generator)[0]
     bins = _describe_bins(histogram, hunter, found, calibration, degree=degree)
-    p = global_p(found.z_max.double().numpy(), toys[None])
+    p = global_p(largest_z(found).double().numpy(), toys[None])
     reasons = doubts(histogram, hunter, found.background[0].double().numpy())
     quantiles = calibration.intervals(found.quantiles.double().numpy(), cell_of(found, hunter))
     summary = _summarise(histogram, bins, found, quantiles[0])
@@ -114,7 +114,7 @@ def toy_maxima(
     found = []
     for row in background:
         toys = torch.poisson(row.expand(n_toys, -1), generator=generator)
-        found.append(predict(hunter, toys, exposure=exposure).z_max)
+        found.append(largest_z(predict(hunter, toys, exposure=exposure)))
     return torch.stack(found).double().numpy()
 
 
@@ -254,7 +254,7 @@ def _summarise(
         "unit": histogram.unit,
         "n_bins": histogram.n_bins,
         "n_events": float(histogram.values.sum()),
-        "z_max": float(found.z_max[0]),
+        "z_max": float(largest_z(found)[0]),
         "z_low": float(quantiles[QUANTILES.index(0.16)]),
         "z_high": float(quantiles[QUANTILES.index(0.84)]),
         "evidence": float(found.evidence[0]),

@@ -32,7 +32,7 @@ def test_quantities(tests: Mapping[str, pd.DataFrame], rng: np.random.Generator)
         for key, value in values.items():
             if key != "n":
                 error = None if key in NO_ERROR else float(draws[key].std())
-                found.append(Quantity(f"ddp.{name}.{key}", value, error, n=values["n"]))
+                found.append(Quantity(f"ddp.{name}.{key}", value, error, n=int(values["n"])))
         if name == FUNCTIONS_TEST:
             found += _coverage(table)
     return found

@@ -113,7 +113,8 @@ def half_range(x: NDArray) -> tuple[float, float]:
     p, n = SIGMA[0], len(x)
     step = np.sqrt(p * (1 - p) / n)
     inner = [max(SIGMA[0] - step, 0.0), SIGMA[0] + step, SIGMA[1] - step, min(SIGMA[1] + step, 1)]
-    low, high, bounds = *np.quantile(x, SIGMA), np.quantile(x, inner)
+    low, high = np.quantile(x, SIGMA).tolist()
+    bounds = np.quantile(x, inner)
     left, right = np.diff(bounds)[[0, 2]] / 2
     shared = p / (1 - p)  # correlation of the two quantiles
     variance = (left**2 + right**2 - 2 * shared * left * right) / 4

@@ -298,7 +298,11 @@ def _write_findings(ax: Axes, summary: Mapping[str, Any]) -> None:
     """Write what was found into an empty panel, and what speaks against it."""
     ax.set_axis_off()
     lines = describe_scan(summary)
-    place = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "top"}
+    place: dict[str, Any] = {
+        "xycoords": "axes fraction",
+        "textcoords": "offset points",
+        "va": "top",
+    }
     for row, line in enumerate(lines):  # one by one: formulas would make lines uneven
         ax.annotate(line, (0, 1), (0, -LINE_HEIGHT * row), **place)
     if not summary["covered"]:

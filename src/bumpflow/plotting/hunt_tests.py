@@ -1,7 +1,7 @@
 """Predicted against true significance: response, bias, spread and coverage."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -117,7 +117,7 @@ def draw_sideways(ax: Axes, *, off: NDArray, reach: float, n_bins: int = 60) -> 
     edges = np.linspace(-reach, reach, n_bins + 1)
     counts, _ = np.histogram(np.clip(off, -reach, reach), bins=edges)
     density = counts / (max(len(off), 1) * np.diff(edges))
-    style = {"orientation": "horizontal", "color": BACKGROUND.color}
+    style: dict[str, Any] = {"orientation": "horizontal", "color": BACKGROUND.color}
     ax.stairs(density, edges, fill=True, alpha=0.3, **style)
     ax.stairs(density, edges, **style)
     ax.axhline(0, color="#bd1f01", linewidth=0.8)
@@ -149,7 +149,7 @@ def draw_response_page(figure: Figure, *, table: DataFrame) -> None:
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(2.7, 1))
     if signal.any():
         drawn = draw_response(left, truth=truth[signal], off=off[signal], reach=reach)
-        figure.colorbar(drawn, ax=left, label="histograms / cell", pad=0.01)
+        figure.colorbar(cast("Any", drawn), ax=left, label="histograms / cell", pad=0.01)
     draw_sideways(right, off=off[~signal], reach=reach)
     for ax, part in ((left, off[signal]), (right, off[~signal])):
         ax.text(
@@ -162,7 +162,7 @@ def draw_response_page(figure: Figure, *, table: DataFrame) -> None:
         left.text(0.97, 0.03, text, transform=left.transAxes, ha="right", va="bottom")
     left.set(xlabel=r"$z_{true}$ [$\sigma$]", ylabel=OFF_LABEL, title="With signal")
     right.set(xlabel=r"density [1 / $\sigma$]", title="Background only")
-    lines = [
+    lines: list[tuple[str, Any]] = [
         ("median", "-"),
         *((f"{name} of histograms", style) for name, _, style in BANDS[::-1]),
     ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -84,10 +85,11 @@ def draw_ranked(ax: Axes, table: DataFrame) -> None:
         ax: Axes to draw into; small p-values are on the right.
         table: A row per spectrum, in their order.
     """
-    floor = 0.3 * min(float(np.min(_bounded(table))), p_value_of(3.0))
+    floor = 0.3 * min(float(np.min(_bounded(table))), float(p_value_of(3.0)))
     ax.set_xscale("log")
     ax.set_xlim(1.6, floor)
-    for row, one in enumerate(table.to_dict("records")):
+    records: list[Any] = table.to_dict("records")
+    for row, one in enumerate(records):
         p, bound = max(one["p_global"], 1 / max(one["n_toys"], 1)), is_limit(one)
         filled = NETWORK.color if one["covered"] else "white"
         error = [[min(one["p_global_error"], 0.9 * p)], [one["p_global_error"]]]
@@ -120,7 +122,8 @@ def draw_ranked(ax: Axes, table: DataFrame) -> None:
 
 def _bounded(table: DataFrame) -> NDArray[np.float64]:
     """Return p-values, in place of zero the bound that the number of toys sets."""
-    return np.maximum(table["p_global"], 1 / table["n_toys"].clip(lower=1)).to_numpy(float)
+    least = 1 / table["n_toys"].clip(lower=1)
+    return np.maximum(table["p_global"].to_numpy(float), least.to_numpy(float))
 
 
 def draw_ranking_page(figure: Figure, *, table: DataFrame, n_shown: int) -> None:
@@ -167,8 +170,9 @@ def draw_global_page(figure: Figure, *, table: DataFrame) -> None:
     grid = figure.add_gridspec(2, 2, height_ratios=(2.2, 1))
     upper = figure.add_subplot(grid[0, 0])
     lower, tail = figure.add_subplot(grid[1, 0], sharex=upper), figure.add_subplot(grid[:, 1])
-    groups = {name: table[table["group"] == name] for name in GROUPS}
-    groups = {name: rows["p_global"].to_numpy(float) for name, rows in groups.items() if len(rows)}
+    values = table["p_global"].to_numpy(float)
+    parts = {name: values[(table["group"] == name).to_numpy()] for name in GROUPS}
+    groups = {name: part for name, part in parts.items() if len(part)}
     n, x = min(map(len, groups.values())), np.linspace(0, 1, 301)
     low = 0.5 / n
     draw_expectation(tail, n=n, low=low)
