@@ -19,23 +19,7 @@ wildcard_constraints:
     **studies.WILDCARDS,
 
 
-for part in [
-    *(
-        "simulation",
-        "events",
-        "surrogates",
-        "surrogate_figures",
-        "histfactory",
-        "bump_spectra",
-    ),
-    *(
-        "histfactory_fits",
-        "histfactory_figures",
-        "simulation_checks",
-        "simulation_figures",
-    ),
-    *("ddp", "ddp_figures", "report"),
-]:
+for part in studies.PARTS:
 
     include: f"rules/{part}.smk"
 

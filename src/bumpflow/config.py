@@ -40,6 +40,22 @@ WILDCARDS = dict.fromkeys(NAMED, NAME) | {
     "arm": "|".join(ARMS),
 }
 """What the parts of a path that vary may look like."""
+PARTS = (
+    "simulation",
+    "events",
+    "surrogates",
+    "surrogate_figures",
+    "histfactory",
+    "histfactory_fits",
+    "histfactory_figures",
+    "simulation_checks",
+    "simulation_figures",
+    "bump_spectra",
+    "ddp",
+    "ddp_figures",
+    "report",
+)
+"""Files of rules, in running order."""
 TAKEN = (
     "bench",
     "benchmarks",
