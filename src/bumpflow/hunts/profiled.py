@@ -9,12 +9,13 @@ References:
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from bumpflow.hunts.smoothing import SHIFT, legendre, relative_centers, smooth_roots, stabilise
 from bumpflow.hunts.spectra import gaussian_counts
@@ -28,8 +29,12 @@ FIT_STEPS = 60
 FIT_TOLERANCE = 1e-8
 WALK_STEPS = 50
 WALK_TOLERANCE = 1e-3
-SMALL = 0.1
+SMALL = 0.05
 """Up to which relative correction of third order the series stands in for Newton's method."""
+BESIDE = 0.003
+"""Gain in z beside the path up to which it is estimated, not searched for."""
+CLIMB_STEPS = 40
+CLIMB_TOLERANCE = 1e-3
 CHUNK = 1 << 18
 
 
@@ -76,6 +81,32 @@ class _Basis(NamedTuple):
     weights: Tensor
 
 
+class _Sums(NamedTuple):
+    """What signals of all widths share.
+
+    Attributes:
+        spread: Counts over powers 1, 2, 3 of b, spread over nodes: ``(n, n_nodes, n_bins)`` each.
+        total: The background spread over nodes, shape ``(n, n_nodes, 1)``.
+        factor: Cholesky factors of the information on the coefficients.
+    """
+
+    spread: list[Tensor]
+    total: Tensor
+    factor: Tensor
+
+
+class _Path(NamedTuple):
+    """Signals at one bin each: counts, background and template ``(m, n_bins)``, and the fall.
+
+    The latter is that of the background's coefficients per signal event, ``(m, n_terms)``.
+    """
+
+    n: Tensor
+    b: Tensor
+    s: Tensor
+    fall: Tensor
+
+
 @torch.no_grad()
 def z_profiled(
     observed: Tensor,
@@ -86,12 +117,12 @@ def z_profiled(
 ) -> Profiled:
     r"""Return the significance of a bump at every bin, with the background's fit profiled out.
 
-    The background's coefficients follow the signal strength :math:`\mu` as they do to first
-    order, :math:`\theta(\mu) = \hat\theta_0 - \mu I_{\theta\theta}^{-1} I_{\theta s}`, and z is
-    the root of twice the rise of ln L to its maximum on that path: never more than the profile
-    likelihood ratio has, and equal to it as far as the coefficients follow linearly. Deficits
-    get the score test's negative significance :math:`U / \sqrt V`, with U the slope of ln L and
-    V the information on the signal that its projection on the background's derivatives leaves.
+    z is the root of twice the rise of ln L to its maximum over the signal strength and all
+    coefficients. ln L is first climbed on the path that the coefficients follow to first order,
+    :math:`\theta(\mu) = \hat\theta_0 - \mu I_{\theta\theta}^{-1} I_{\theta s}`, then beside
+    it: at the ends of a histogram with few entries the latter adds up to a third. Deficits get
+    the score test's negative significance :math:`U / \sqrt V`, with U the slope of ln L and V
+    the information on the signal that its projection on the background's derivatives leaves.
 
     Args:
         observed: Counts, shape ``(n, n_bins)``; any non-negative numbers.
@@ -223,59 +254,83 @@ def _significance(n: Tensor, b: Tensor, shapes: Sequence[Tensor], basis: _Basis)
     matrix = _information(b, basis.values)
     # Counts over powers of b, spread over the nodes: shape (n, n_nodes, n_bins) each.
     spread = [(n / b**k)[:, None] * basis.weights.T for k in (1, 2, 3)]
-    total = (b @ basis.weights)[:, :, None]
+    sums = _Sums(spread, (b @ basis.weights)[:, :, None], torch.linalg.cholesky_ex(matrix)[0])
     found = []
     for signal in shapes:
         overlap = basis.values.T @ signal
         fall = _solve(matrix, overlap.expand(len(n), -1, -1))
         information = (1 / b) @ signal**2
         remaining = information - (overlap * fall).sum(1)
-        remaining = torch.where(remaining > MIN_INFORMATION * information, remaining, math.inf)
+        known = remaining > MIN_INFORMATION * information
+        remaining = torch.where(known, remaining, math.inf)
         score = (n / b - 1) @ signal
-        moments = _moments(n, b, signal, basis.at_nodes @ fall, spread, total)
-        z, good = _series(score, *moments)
-        known = remaining.isfinite()
+        z, good = _series(n, b, signal, score, basis, fall, sums)
         cells = torch.nonzero((score > 0) & known & ~good, as_tuple=True)
-        for rows, bins in zip(
-            *(places.split(CHUNK // n.shape[1] + 1) for places in cells), strict=True
-        ):
-            curves = fall[rows, :, bins] @ basis.values.T
-            path = n[rows], b[rows], signal[bins], curves, (score / remaining)[rows, bins]
-            z[rows, bins] = _walk(*(values.float() for values in path)).double()
+        for rows, bins in _pieces(cells, CHUNK // n.shape[1] + 1):
+            path = _Path(n[rows], b[rows], signal[bins], fall[rows, :, bins])
+            z[rows, bins] = _search(path, (score / remaining)[rows, bins], basis.values)
         found.append(torch.where(score > 0, z.where(known, 0.0), score * torch.rsqrt(remaining)))
     return torch.stack(found, 1)
 
 
-def _moments(
-    n: Tensor, b: Tensor, signal: Tensor, fall: Tensor, spread: Sequence[Tensor], total: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    r"""Return the coefficients of ln L's expansion in the strength of a signal.
+def _pieces(cells: tuple[Tensor, ...], size: int) -> Iterator[tuple[Tensor, ...]]:
+    return zip(*(places.split(size) for places in cells), strict=True)
 
-    With :math:`\ln L(\mu) = \mu U - \mu^2 I / 2 + \mu^3 J / 3 - \mu^4 K / 4` along the path
-    :math:`b e^{-\mu f} + \mu s`, these are I, J and K, shape ``(n, n_bins)``.
+
+def _series(
+    n: Tensor,
+    b: Tensor,
+    signal: Tensor,
+    score: Tensor,
+    basis: _Basis,
+    fall: Tensor,
+    sums: _Sums,
+) -> tuple[Tensor, Tensor]:
+    r"""Return significances of excesses by expansion in the strength, and where that will do.
+
+    Along the path :math:`b e^{-\mu f} + \mu s` it is
+    :math:`\ln L = \mu U - \mu^2 I / 2 + \mu^3 J / 3 - \mu^4 K / 4`, and what the coefficients
+    can still gain beside the path is a square of ln L's slope in them.
     """
+    f = basis.at_nodes @ fall
     # Sums over bins of n (s / b)^k times polynomials, as weights of the polynomials' values.
-    first, second, third = (h @ signal**k for k, h in enumerate(spread, 1))
-    square = fall**2
-    weighted = total * square
-    i = (n / b**2) @ signal**2 + (weighted - 2 * first * fall).sum(1)
+    first, second, third = (h @ signal**k for k, h in enumerate(sums.spread, 1))
+    square = f**2
+    weighted = sums.total * square
+    i = (n / b**2) @ signal**2 + (weighted - 2 * first * f).sum(1)
     j = (n / b**3) @ signal**3
-    j = j + ((0.5 * weighted - 3 * second) * fall + 1.5 * first * square).sum(1)
-    k = (n / b**4) @ signal**4 - 4 * (third * fall).sum(1)
-    k = k + ((weighted / 6 - first * fall / 1.5 + 4 * second) * square).sum(1)
-    return i, j, k
+    j = j + ((0.5 * weighted - 3 * second) * f + 1.5 * first * square).sum(1)
+    k = (n / b**4) @ signal**4 - 4 * (third * f).sum(1)
+    k = k + ((weighted / 6 - first * f / 1.5 + 4 * second) * square).sum(1)
+    mu = score / i
+    cubic, quartic = j * mu / i, k * mu**2 / i
+    q = score * mu * (1 + cubic / 1.5 + cubic**2 - quartic / 2)
+    mu = (mu * (1 + cubic))[:, None]
+    bend = basis.at_nodes.T @ (second - first * f - 0.5 * weighted)
+    slope = mu * (mu * bend - ((n / b - 1)[:, None] * basis.values.T) @ signal)
+    gain = torch.linalg.solve_triangular(sums.factor, slope, upper=False).square().sum(1)
+    good = (i > 0) & (cubic.abs() <= SMALL) & (quartic.abs() <= 2 * cubic**2 + 2e-4)
+    return torch.sqrt(q + gain), good & (gain <= BESIDE * torch.sqrt(q))
 
 
-def _series(score: Tensor, i: Tensor, j: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the root of twice ln L's maximum by its expansion, and where that converges."""
-    first = score / i
-    second, third = j * first / i, k * first**2 / i
-    z = score * torch.rsqrt(i) * torch.sqrt(1 + second / 1.5 + second**2 - third / 2)
-    return z, (i > 0) & (second.abs() <= SMALL) & (third.abs() <= 2 * second**2 + 2e-4)
+def _search(path: _Path, mu: Tensor, basis: Tensor) -> Tensor:
+    """Return significances of excesses, shape ``(m,)``: along the path, then beside it."""
+    curves = path.fall @ basis.T
+    single = (values.float() for values in (path.n, path.b, path.s, curves, mu))
+    z, mu = (values.double() for values in _walk(*single))
+    mean, background = _mean(path, -mu[:, None] * path.fall, mu[:, None], basis)
+    slope = ((path.n / mean - 1) * background) @ basis
+    step = _solve(_information(path.b, basis), slope[:, :, None])[:, :, 0]
+    gain = (slope * step).sum(1)
+    short = torch.nonzero(gain > BESIDE * z)[:, 0]
+    z = torch.sqrt(z**2 + gain)
+    rest = _Path(*(values[short] for values in path))
+    z[short] = _climb(rest, mu[short, None], basis)
+    return z
 
 
-def _walk(n: Tensor, b: Tensor, s: Tensor, fall: Tensor, mu: Tensor) -> Tensor:
-    """Return the root of twice the rise of ln L along paths, shape ``(m,)``; all have m rows."""
+def _walk(n: Tensor, b: Tensor, s: Tensor, fall: Tensor, mu: Tensor) -> tuple[Tensor, Tensor]:
+    """Return significances and strengths at ln L's maxima along paths, shape ``(m,)`` each."""
     strength = mu.clone()
     left = torch.arange(len(mu), device=mu.device)
     rest: tuple[Tensor, ...] = (n, b, s, fall)
@@ -290,7 +345,7 @@ def _walk(n: Tensor, b: Tensor, s: Tensor, fall: Tensor, mu: Tensor) -> Tensor:
     mu = strength[:, None]
     growth = torch.expm1((-mu * fall).clamp(-MAX_LOG, MAX_LOG)) + mu * s / b
     gain = (torch.special.xlog1py(n, growth) - b * growth).sum(1)
-    return torch.sqrt(2 * gain.clamp_min(0))
+    return torch.sqrt(2 * gain.clamp_min(0)), strength
 
 
 def _step(mu: Tensor, n: Tensor, b: Tensor, s: Tensor, fall: Tensor) -> Tensor:
@@ -305,6 +360,61 @@ def _step(mu: Tensor, n: Tensor, b: Tensor, s: Tensor, fall: Tensor) -> Tensor:
     bend = (n * relative**2 - excess * fall * lost).sum(1, keepdim=True)
     step = score / torch.where(bend > 0.1 * fisher, bend, fisher)
     return torch.clamp(mu + step, mu / 3, 3 * mu)
+
+
+def _climb(path: _Path, mu: Tensor, basis: Tensor) -> Tensor:
+    """Return the significance at ln L's maximum over all coefficients and the strength."""
+    theta = torch.cat([-mu * path.fall, mu], 1)
+    rise = _rise(path, theta, basis)
+    result = rise.clone()
+    left = torch.arange(len(mu), device=mu.device)
+    scale = torch.ones_like(mu)
+    for _ in range(CLIMB_STEPS):
+        slope, matrix = _slopes(path, theta, basis)
+        step = _solve(matrix, slope[:, :, None])[:, :, 0]
+        tried = theta + scale * step
+        tried[:, -1] = torch.maximum(tried[:, -1], theta[:, -1] / 3)
+        new = _rise(path, tried, basis)
+        better = new >= rise
+        theta, rise = torch.where(better, tried, theta), torch.where(better, new, rise)
+        result[left] = rise
+        scale = torch.where(better, (4 * scale).clamp_max(1), scale / 4)
+        open_ = ((slope * step).sum(1) > CLIMB_TOLERANCE) & (scale[:, 0] > 1e-3)
+        if not bool(open_.any()):
+            break
+        path = _Path(*(values[open_] for values in path))
+        theta, rise, scale, left = theta[open_], rise[open_], scale[open_], left[open_]
+    return torch.sqrt(2 * result[:, 0].clamp_min(0))
+
+
+def _mean(path: _Path, theta: Tensor, mu: Tensor, basis: Tensor) -> tuple[Tensor, Tensor]:
+    """Return expected counts with and without the signal."""
+    background = path.b * torch.exp((theta @ basis.T).clamp(-MAX_LOG, MAX_LOG))
+    return background + mu * path.s, background
+
+
+def _rise(path: _Path, theta: Tensor, basis: Tensor) -> Tensor:
+    """Return by how much ln L exceeds that of the fit without signal, shape ``(m, 1)``."""
+    mean, _ = _mean(path, theta[:, :-1], theta[:, -1:], basis)
+    terms = torch.xlogy(path.n, mean / path.b) - mean + path.b
+    return terms.sum(1, keepdim=True)
+
+
+def _slopes(path: _Path, theta: Tensor, basis: Tensor) -> tuple[Tensor, Tensor]:
+    """Return ln L's slope and a positive curvature: the last parameter is the strength."""
+    mean, background = _mean(path, theta[:, :-1], theta[:, -1:], basis)
+    ratio = path.n / mean
+    share = background / mean
+    slope = torch.cat(
+        [((ratio - 1) * background) @ basis, ((ratio - 1) * path.s).sum(1, keepdim=True)], 1
+    )
+    # Without the part that bins with an excess take off, so that the curvature stays positive.
+    weight = ratio * share * background + background * (1 - ratio).clamp_min(0)
+    matrix = functional.pad(_information(weight, basis), (0, 1, 0, 1))
+    cross = (ratio * share * path.s) @ basis
+    matrix[:, :-1, -1] = matrix[:, -1, :-1] = cross
+    matrix[:, -1, -1] = (ratio / mean * path.s**2).sum(1)
+    return slope, matrix
 
 
 def _templates(n_bins: int, width: float, sampled: bool) -> Tensor:

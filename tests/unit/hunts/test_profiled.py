@@ -31,15 +31,17 @@ def at_centers(n_bins, degree=4):
 
 
 @pytest.mark.parametrize("counts", [LOW, HIGH])
-def test_one_histogram_at_a_time_gives_the_same(counts):
+def test_deficits_and_fits_are_those_of_one_histogram_at_a_time(counts):
+    """Excesses there follow the coefficients to first order, so they are never larger."""
     observed = drawn(6, counts=counts).observed
     found = z_profiled(observed, widths=WIDTHS)
     function = at_centers(50)
     for row, values in enumerate(observed.double().numpy()):
         fit = fit_function(values, function)
         z = np.array([profiled_significance(values, fit, width=width) for width in WIDTHS])
-        near = np.abs(z) < 6
-        assert found.z[row].numpy()[near] == pytest.approx(z[near], abs=0.02)
+        ours, down = found.z[row].double().numpy(), z < 0
+        assert ours[down] == pytest.approx(z[down], abs=0.02)
+        assert np.all(ours[~down] > z[~down] - 0.02)
         assert float(found.chi2[row]) == pytest.approx(fit.chi2, abs=1e-2)
         pulls = (found.background[row].numpy() - fit.background) / np.sqrt(fit.background)
         assert np.abs(pulls).max() < 0.02
@@ -74,7 +76,20 @@ def test_close_to_the_exact_profile_likelihood_ratio(counts, accuracy):
         exact = profile_ratio(values, at=at, width=WIDTHS[width])
         found = float(z[row, width, at])
         assert found == pytest.approx(exact, abs=accuracy)
-        assert found < exact + 5e-3  # a path in the coefficients never beats the whole space
+        assert found < exact + 5e-3  # no path in the coefficients beats the whole space
+
+
+@pytest.mark.parametrize("counts", [LOW, HIGH])
+def test_ends_are_close_to_the_exact_profile_likelihood_ratio(counts):
+    """There the coefficients give way to the signal most, and least linearly."""
+    observed = drawn(4, counts=counts, seed=3).observed
+    z = z_profiled(observed, widths=WIDTHS).z
+    for row, values in enumerate(observed.double().numpy()):
+        for at in (0, 1, 48, 49):
+            found = float(z[row, 0, at])
+            if found > 0:
+                exact = profile_ratio(values, at=at, width=WIDTHS[0])
+                assert found == pytest.approx(exact, abs=0.03)
 
 
 @pytest.mark.parametrize("counts", [LOW, HIGH])
@@ -87,6 +102,18 @@ def test_series_equals_the_search(monkeypatch, counts):
     near = slow < 6
     torch.testing.assert_close(fast[near], slow[near], rtol=0, atol=0.01)
     torch.testing.assert_close(fast, slow, rtol=2e-3, atol=0.01)
+
+
+@pytest.mark.physics
+@pytest.mark.parametrize("level", [100.0, 4000.0])
+def test_standard_normal_without_signal(level):
+    n_toys = 1500
+    t = torch.arange(40) / 40
+    observed = poisson((level * torch.exp(-2 * t - t**2)).expand(n_toys, -1), seed=5)
+    z = z_profiled(observed, widths=(2.0,)).z[:, 0].double()
+    for at in (0, 12, 39):  # an end, where the background's fit takes most of it, and the middle
+        assert float(z[:, at].mean()) == pytest.approx(0, abs=4 / np.sqrt(n_toys))
+        assert float(z[:, at].std()) == pytest.approx(1, abs=4 / np.sqrt(2 * n_toys))
 
 
 def test_known_background_is_more_significant():
@@ -144,6 +171,14 @@ def test_sampled_signal_is_another_one():
     observed = drawn(5, counts=HIGH, seed=10).observed
     a, b = (z_profiled(observed, widths=(1.0,), sampled=s).z for s in (False, True))
     assert 1e-3 < float((a - b).abs().max()) < 1
+
+
+def test_signal_that_the_background_can_imitate_has_no_significance():
+    """Over a flat fit a signal as flat is one of its directions; counts are none of them."""
+    beside = torch.tensor([1.0, -5.0, 10.0, -10.0, 5.0, -1.0])  # orthogonal to degrees 0 to 4
+    z = z_profiled((100 + 4 * beside)[None], widths=(300.0, 0.3)).z
+    assert (z[:, 0] == 0).all()
+    assert (z[:, 1].abs() > 1e-3).any()
 
 
 def test_sparse_histograms_stay_finite():
