@@ -23,7 +23,9 @@ rule plot_histogram_scan:
         runtime=10,
     params:
         histogram=lambda wildcards: wildcards.histogram,
-        source=lambda wildcards: config["histograms"][wildcards.histogram]["source"],
+        source=lambda wildcards: hunts.scanned_histograms(config)[wildcards.histogram][
+            "source"
+        ],
         code=code_of("plot_histogram_scan"),
     script:
         "../scripts/plot_histogram_scan.py"
@@ -66,7 +68,7 @@ rule plot_hunt_tests:
         mem_mb=1000,
         runtime=10,
     params:
-        n_cells=6,
+        n_cells=8,
         code=code_of("plot_hunt_tests"),
     script:
         "../scripts/plot_hunt_tests.py"

@@ -40,15 +40,17 @@ def main(
         "histograms": int(losses["histograms"].iloc[-1]),
         "validation_loss": float(losses["validation_loss"].min()),
         "parameters": sum(parameter.numel() for parameter in trained.parameters()),
+        "seed": seed,
+        "training": hunter["training"],
+    }
+    io.write_tensors(network, tensors, settings=kept | about)
+    spent = {
+        "device": chosen.type,
         "seconds": time.perf_counter() - start,
         "training_seconds": float(losses["seconds"].sum()),
-        "device": chosen.type,
-        "seed": seed,
-        "settings": {"hunter": hunter, "spectra": spectra},
     }
-    io.write_tensors(network, tensors, settings=kept | {"training": about})
     io.write_table(history, losses)
-    io.write_json(record, about)
+    io.write_json(record, kept | about | spent)
 
 
 if __name__ == "__main__":

@@ -5,14 +5,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, NullLocator, PercentFormatter
 from numpy.typing import ArrayLike, NDArray
 from pandas import DataFrame
 from scipy.stats import norm
 
+from bumpflow.evaluate.c2st import area_under_curve
 from bumpflow.plotting.c2st import roc_curve
-from bumpflow.plotting.hunt_numbers import SIGMA, area_under_curve, shares_within
-from bumpflow.plotting.hunt_tests import OFF_LABEL, difference
+from bumpflow.plotting.hunt_numbers import SIGMA, shares_within
+from bumpflow.plotting.hunt_tests import BEHIND, OFF_LABEL, difference, with_minus
 from bumpflow.plotting.names import ModelStyle
 from bumpflow.plotting.rates import format_duration
 
@@ -38,8 +39,8 @@ PUBLISHED_ROC = {
 """Published rates of false and of true positives."""
 RATES = np.linspace(0, 1, 401)
 GREY = "#717581"
-BEHIND = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
-"""Box behind text that lines pass."""
+LINEAR, TICKS = 6.0, (-30, -10, -3, -1, 0, 1, 3, 10, 30, 100)
+"""Differences beyond the first are drawn on a logarithmic axis, with these ticks."""
 
 
 def as_scores(values: ArrayLike) -> NDArray[np.float64]:
@@ -62,7 +63,7 @@ def draw_curves(ax: Axes, *, scores: Mapping[str, NDArray], signal: Mapping[str,
         if min(len(low), len(high)) < 2:
             continue
         area = area_under_curve(low, high)
-        label = f"{METHODS[name].label}: {area.value:.3f} ± {area.error:.3f}"
+        label = f"{METHODS[name].label}: {area.value:.3f} ± {area.uncertainty:.3f}"
         color = METHODS[name].color
         ax.plot(RATES, roc_curve(low, high, RATES), color=color, label=label)
     ax.plot([0, 1], [0, 1], color="#8b90a0", linewidth=0.8, linestyle="--")
@@ -84,7 +85,7 @@ def draw_difference(ax: Axes, *, off: NDArray, n_bins: int = 60) -> None:
     counts, _ = np.histogram(np.clip(off, -reach, reach), bins=edges)
     scale = 1 / (max(len(off), 1) * np.diff(edges))
     color, centers = METHODS["network"].color, (edges[1:] + edges[:-1]) / 2
-    label = f"this study: {off.mean():+.3f} ± {off.std():.3f}".replace("-", "\u2212")
+    label = with_minus(f"this study: {off.mean():+.3f} ± {off.std():.3f}")
     ax.stairs(counts * scale, edges, fill=True, color=color, alpha=0.25)
     ax.stairs(counts * scale, edges, color=color, label=label)
     ax.errorbar(
@@ -93,7 +94,7 @@ def draw_difference(ax: Axes, *, off: NDArray, n_bins: int = 60) -> None:
     x = np.linspace(-reach, reach, 301)
     bias, spread = PUBLISHED["bias"], PUBLISHED["spread"]
     published = norm.pdf(x, bias, spread)
-    label = f"Gaussian, published: \u2212{abs(bias):.2f} ± {spread:.2f}"
+    label = with_minus(f"Gaussian, published: {bias:+.2f} ± {spread:.2f}")
     ax.plot(x, published, color="#1f2430", linewidth=1, linestyle="--", label=label)
     ax.set_xlim(-reach, reach)
     ax.set_ylim(0, 1.32 * max(published.max(), (counts * scale).max()))
@@ -193,6 +194,7 @@ def draw_spreads(ax: Axes, *, table: DataFrame, methods: Sequence[str]) -> None:
         methods: Names of the methods; the odds of a bump are no significance and get no range.
     """
     ax.axvline(0, color="#8b90a0", linewidth=0.9, linestyle="--")
+    lowest = highest = 0.0
     for row, name in enumerate(methods):
         mine = table[(table["method"] == name) & table["signal"].astype(bool)]
         off = (mine["z_max"] - mine["z_true"]).dropna().to_numpy(float)
@@ -202,14 +204,20 @@ def draw_spreads(ax: Axes, *, table: DataFrame, methods: Sequence[str]) -> None:
             continue
         style = METHODS[name]
         low, inner, middle, outer, high = np.quantile(off, [0.025, SIGMA[0], 0.5, SIGMA[1], 0.975])
+        lowest, highest = min(lowest, float(low)), max(highest, float(high))
         ax.plot([low, high], [row, row], color=style.color, linewidth=1)
         ax.plot([inner, outer], [row, row], color=style.color, linewidth=4, alpha=0.45)
         ax.plot(middle, row, style.marker, color=style.color, markersize=6)
-        text = f"{off.mean():+.2f} ± {off.std():.2f}".replace("-", "\u2212")
+        text = with_minus(f"{round(off.mean(), 2) + 0.0:+.2f} ± {off.std():.2f}")
         ax.text(middle, row - 0.2, text, ha="center", va="bottom", fontsize=8, bbox=BEHIND)
     ax.set_xlabel(r"$z_{found} - z_{true}$ [$\sigma$]")
     ax.set_title("Mean ± s.d. with signal")
     ax.margins(x=0.12)
+    if max(-lowest, highest) > LINEAR:  # a function that does not fit gives any significance
+        ax.set_xscale("symlog", linthresh=1.0, linscale=1.0)
+        ticks = [tick for tick in TICKS if 1.3 * lowest <= tick <= 1.3 * highest]
+        ax.set_xticks(ticks, [with_minus(str(tick)) for tick in ticks])
+        ax.xaxis.set_minor_locator(NullLocator())
 
 
 def draw_seconds(ax: Axes, *, table: DataFrame, methods: Sequence[str]) -> None:

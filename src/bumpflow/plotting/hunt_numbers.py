@@ -1,12 +1,11 @@
 """Numbers that figures of bump hunts show: bias, spread, coverage and separation, with errors."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import beta, chi2, norm, rankdata
+from scipy.stats import beta, chi2, norm
 
 SIGMA = (0.158655, 0.841345)
 """Quantiles at one standard deviation of a Gaussian."""
@@ -14,13 +13,6 @@ INTERVALS = {"coverage68": ("z_q16", "z_q84"), "coverage95": ("z_q025", "z_q975"
 """Quantiles that bound the predicted intervals of the largest significance."""
 FEWEST = 10
 """Cells with fewer histograms are left out."""
-
-
-class Area(NamedTuple):
-    """Area under a ROC curve with its standard deviation."""
-
-    value: float
-    error: float
 
 
 def poisson_errors(counts: ArrayLike) -> NDArray[np.float64]:
@@ -77,24 +69,6 @@ def binomial_errors(n_passed: ArrayLike, n_all: ArrayLike) -> NDArray[np.float64
     share = k / n
     low, high = (beta.ppf(level, k + 0.5, n - k + 0.5) for level in SIGMA)
     return np.maximum(np.stack([share - low, high - share]), 0.0)
-
-
-def area_under_curve(negative: ArrayLike, positive: ArrayLike) -> Area:
-    """Return the area under the ROC curve, the chance that a positive scores above a negative.
-
-    Args:
-        negative: Scores of background, shape ``(n,)``, ``n > 1``.
-        positive: Scores of signal, shape ``(m,)``, ``m > 1``.
-
-    References:
-        DeLong, DeLong, Clarke-Pearson (1988), https://doi.org/10.2307/2531595
-    """
-    low, high = np.asarray(negative, float), np.asarray(positive, float)
-    ranks = rankdata(np.concatenate([high, low]))
-    won = (ranks[: len(high)] - rankdata(high)) / len(low)
-    lost = (ranks[len(high) :] - rankdata(low)) / len(high)
-    variance = won.var(ddof=1) / len(high) + lost.var(ddof=1) / len(low)
-    return Area(float(won.mean()), float(np.sqrt(variance)))
 
 
 def spread_error(x: NDArray) -> float:

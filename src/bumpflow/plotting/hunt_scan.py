@@ -146,13 +146,11 @@ def draw_counts(ax: Axes, *, edges: NDArray, observed: NDArray, background: NDAr
     if top > DECADES * low:
         ax.set_ylim(0.3 * low, top * (top / low) ** 0.12)
         ax.set_yscale("log")
-        shown = y > 0  # no place on a logarithmic axis
     else:
         ax.set_ylim(0, 1.2 * top)
-        shown = np.ones(len(y), dtype=bool)
     ax.stairs(expected, edges, color=NETWORK.color, linewidth=1.4, baseline=None)
     ax.errorbar(
-        centers[shown], y[shown], errors[:, shown], fmt="o", color=DATA.color, linewidth=0.9,
+        centers, y, errors, fmt="o", color=DATA.color, linewidth=0.9,
         markersize=3 if len(y) <= 80 else 2,
     )  # fmt: skip
 

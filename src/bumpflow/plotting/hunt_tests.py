@@ -1,7 +1,7 @@
 """Predicted against true significance: response, bias, spread and coverage."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -17,10 +17,13 @@ from pandas import DataFrame
 from bumpflow.plotting.hunt_numbers import SIGMA, cell_edges, measure_cells
 from bumpflow.plotting.names import ModelStyle
 from bumpflow.plotting.scans import label_plainly
+from bumpflow.report.numbers import MINUS
 
 SIGNAL = ModelStyle("with signal", "#3f90da", "o")
 BACKGROUND = ModelStyle("background only", "#717581", "s")
-DARK, GREY = "#1f2430", "#8b90a0"
+DARK = "#1f2430"
+BEHIND = {"facecolor": "white", "edgecolor": "none", "pad": 1.5, "alpha": 0.8}
+"""Box behind text that lines pass."""
 OFF_LABEL = r"$z_{predicted} - z_{true}$ [$\sigma$]"
 BANDS = (("95 %", (0.025, 0.975), ":"), ("68 %", SIGMA, "--"))
 """Central intervals that are drawn as lines."""
@@ -127,10 +130,14 @@ def draw_sideways(ax: Axes, *, off: NDArray, reach: float, n_bins: int = 60) -> 
 
 def describe_difference(off: NDArray) -> str:
     """Return mean and standard deviation of the difference, and the number of histograms."""
-    n = max(len(off), 1)
-    error = off.std() / np.sqrt(n) if len(off) else np.nan
-    mean, spread = (off.mean(), off.std()) if len(off) else (np.nan, np.nan)
-    return f"mean {mean:+.3f} ± {error:.3f}\ns.d. {spread:.3f}\n{len(off)} histograms"
+    error = off.std() / np.sqrt(len(off))
+    mean = with_minus(f"{off.mean():+.3f}")
+    return f"mean {mean} ± {error:.3f}\ns.d. {off.std():.3f}\n{len(off)} histograms"
+
+
+def with_minus(number: str) -> str:
+    """Return a number with a typographic minus sign."""
+    return number.replace("-", MINUS)
 
 
 def draw_response_page(figure: Figure, *, table: DataFrame) -> None:
@@ -146,22 +153,24 @@ def draw_response_page(figure: Figure, *, table: DataFrame) -> None:
     off, signal = difference(table), table["width"].to_numpy() > 0
     truth = table["z_true"].to_numpy(float)
     reach = max(1.0, 1.3 * float(np.quantile(np.abs(off), 0.995)))
-    left, right = figure.subplots(1, 2, sharey=True, width_ratios=(2.7, 1))
+    ratios = (2.7, 1) if not signal.all() else (1,)
+    left, *right = figure.subplots(
+        1, len(ratios), sharey=True, width_ratios=ratios, squeeze=False
+    )[0]
     if signal.any():
         drawn = draw_response(left, truth=truth[signal], off=off[signal], reach=reach)
         figure.colorbar(cast("Any", drawn), ax=left, label="histograms / cell", pad=0.01)
-    draw_sideways(right, off=off[~signal], reach=reach)
-    for ax, part in ((left, off[signal]), (right, off[~signal])):
-        ax.text(
-            0.97, 0.97, describe_difference(part), transform=ax.transAxes, ha="right", va="top"
-        )
+        _write(left, describe_difference(off[signal]), y=0.97, va="top")
+    for ax in right:
+        draw_sideways(ax, off=off[~signal], reach=reach)
+        _write(ax, describe_difference(off[~signal]), y=0.97, va="top")
+        ax.set(xlabel=r"density [1 / $\sigma$]", title="Background only")
     near = signal & (np.abs(truth - 5) < 0.5)
     if near.sum() >= FEWEST_IN_BAND:
         within = [np.mean(np.abs(off[near]) < step) for step in (1, 2)]
         text = f"true 5 $\\sigma$: {within[0]:.0%} within 1 $\\sigma$, {within[1]:.0%} within 2"
-        left.text(0.97, 0.03, text, transform=left.transAxes, ha="right", va="bottom")
+        _write(left, text.replace("%", " %"), y=0.03, va="bottom")
     left.set(xlabel=r"$z_{true}$ [$\sigma$]", ylabel=OFF_LABEL, title="With signal")
-    right.set(xlabel=r"density [1 / $\sigma$]", title="Background only")
     lines: list[tuple[str, Any]] = [
         ("median", "-"),
         *((f"{name} of histograms", style) for name, _, style in BANDS[::-1]),
@@ -172,10 +181,17 @@ def draw_response_page(figure: Figure, *, table: DataFrame) -> None:
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
 
 
+def _write(ax: Axes, text: str, *, y: float, va: Literal["top", "bottom"]) -> None:
+    """Write text to the right of a panel, over what is drawn there."""
+    ax.text(0.97, y, text, transform=ax.transAxes, ha="right", va=va, bbox=BEHIND)
+
+
 def collect_cells(
     table: DataFrame, quantity: Quantity, *, n_cells: int
 ) -> list[tuple[ModelStyle, DataFrame]]:
     """Return what cells of a quantity hold, apart for histograms with and without signal.
+
+    Kinds of histograms that there are none of are left out.
 
     Args:
         table: One row per histogram.
@@ -183,12 +199,18 @@ def collect_cells(
         n_cells: Most cells.
     """
     found = []
-    signal = table["width"] > 0
-    for style, part in ((SIGNAL, table[signal]), (BACKGROUND, table[~signal])):
+    for style, part in _by_kind(table):
         values = quantity.of(part)
         edges = cell_edges(values, n_cells=n_cells)
         found.append((style, measure_cells(part, values, edges=edges)))
     return found
+
+
+def _by_kind(table: DataFrame) -> list[tuple[ModelStyle, DataFrame]]:
+    """Return the histograms with and those without signal, where there are any."""
+    signal = table["width"] > 0
+    kinds = ((SIGNAL, table[signal]), (BACKGROUND, table[~signal]))
+    return [(style, part) for style, part in kinds if len(part)]
 
 
 def _shift(x: NDArray, step: float, *, log: bool) -> NDArray:
@@ -247,7 +269,7 @@ def draw_cells_page(figure: Figure, *, table: DataFrame, n_cells: int) -> None:
     axes[1, 0].set_ylabel(r"spread [$\sigma$]")
     _finish_columns(axes)
     handles = [
-        *_kind_handles(),
+        *_kind_handles(table),
         Line2D([], [], color=DARK, marker="o", linestyle="", label="standard deviation"),
         Line2D(
             [], [], color=DARK, marker="o", linestyle="", markerfacecolor="white",
@@ -290,13 +312,13 @@ def draw_coverage_page(figure: Figure, *, table: DataFrame, n_cells: int) -> Non
         row[0].set_ylim(min(low, target - 2 * reach), min(1.0, max(high, target + 2 * reach)))
     _finish_columns(axes)
     band = Patch(color="#2a8a6c", alpha=0.18, linewidth=0, label="target: 68 ± 3 %, 95 ± 2 %")
-    handles = [*_kind_handles(), band]
+    handles = [*_kind_handles(table), band]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
 
 
-def _kind_handles() -> list[Artist]:
+def _kind_handles(table: DataFrame) -> list[Artist]:
     """Return the legend of histograms with and without signal."""
     return [
         Line2D([], [], color=one.color, marker=one.marker, linestyle="", label=one.label)
-        for one in (SIGNAL, BACKGROUND)
+        for one, _ in _by_kind(table)
     ]

@@ -208,17 +208,13 @@ def draw_examples_page(figure: Figure, *, table: DataFrame) -> None:
             ``z_predicted``.
     """
     examples = [rows.sort_values("bin") for _, rows in table.groupby("example")]
-    axes = figure.subplots(
-        2, len(examples), sharex="col", sharey="row", height_ratios=(1.5, 1), squeeze=False
-    )
+    axes = figure.subplots(2, len(examples), sharex="col", height_ratios=(1.5, 1), squeeze=False)
+    found = table[["z_known", "z_predicted"]].to_numpy(float)
+    bottom, top = min(0.0, float(np.nanmin(found))), max(3.3, float(np.nanmax(found)))
     for (upper, lower), rows in zip(axes.T, examples, strict=True):
         draw_example(upper, lower, rows)
-    if any(_spans_decades(rows) for rows in examples):
-        axes[0, 0].set_yscale("log")
-        positive = table.loc[table["background"] > 0, "background"]
-        axes[0, 0].set_ylim(0.4 * positive.min(), 2.5 * table["observed"].max())
-    else:
-        axes[0, 0].set_ylim(0, 1.15 * axes[0, 0].dataLim.ymax)
+        # A function that does not fit would hide all else.
+        lower.set_ylim(bottom - 0.1 * (top - bottom), top + 0.15 * (top - bottom))
     axes[0, 0].set_ylabel("events / bin")
     axes[1, 0].set_ylabel(r"local $z$ [$\sigma$]")
     handles = [
@@ -230,12 +226,6 @@ def draw_examples_page(figure: Figure, *, table: DataFrame) -> None:
         Line2D([], [], color=NETWORK.color, linewidth=1.8, label=f"$z$, {NETWORK.label}"),
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
-
-
-def _spans_decades(rows: DataFrame) -> bool:
-    """Return whether one example's background needs a logarithmic axis."""
-    positive = rows.loc[rows["background"] > 0, "background"]
-    return bool(len(positive)) and bool(positive.max() > DECADES * positive.min())
 
 
 def draw_example(upper: Axes, lower: Axes, rows: DataFrame) -> None:
@@ -259,6 +249,12 @@ def draw_example(upper: Axes, lower: Axes, rows: DataFrame) -> None:
         bins, observed, poisson_errors(observed), fmt="o", color=DATA.color, linewidth=0.7,
         markersize=2.2,
     )  # fmt: skip
+    seen, most = background[background > 0], float(np.max(observed + np.sqrt(observed)))
+    if most > DECADES * seen.min():
+        upper.set_ylim(0.3 * seen.min(), 3 * most)
+        upper.set_yscale("log")
+    else:
+        upper.set_ylim(0, 1.15 * most)
     inside = bins[signal > 0.1 * signal.max()] if signal.max() > 0 else bins[:0]
     for ax in (upper, lower):
         if len(inside):
@@ -307,7 +303,7 @@ def draw_training_page(
         ax.set_xscale("log")
         ax.set_ylabel(label)
         ax.margins(y=0.15)
-        ax.tick_params(labelbottom=ax is panels[-1])
+        ax.tick_params(which="both", labelbottom=ax is panels[-1])
     panels[1].yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
     panels[0].set_title("Published task, by size of the training")
     panels[-1].set_xlabel("histograms seen in training")

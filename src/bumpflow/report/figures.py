@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bumpflow.config import shown_dataset
+from bumpflow.hunts.settings import scanned_histograms
 from bumpflow.simulate.settings import samples_of_kind
 
 FIGURES = {
@@ -79,7 +80,7 @@ def figures_of(config: Mapping[str, Any], analysis: str) -> list[str]:
     names = []
     for name in FIGURES[analysis]:
         if name == SCAN:
-            names += [name.format(histogram=one) for one in config["ddp"]["histograms"]]
+            names += [name.format(histogram=one) for one in scanned_histograms(config)]
         elif name not in NEEDS or samples_of_kind(config, NEEDS[name]):
             names.append(name)
     return names
