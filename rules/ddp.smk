@@ -206,3 +206,12 @@ rule summarise_ddp:
 rule ddp:
     input:
         "<results>/ddp/summary.json",
+
+
+rule scan:
+    input:
+        f"<results>/ddp/{config['ddp']['hunter']}/scan/summary.json",
+        expand(
+            f"<results>/ddp/{config['ddp']['hunter']}/figures/scan_{{histogram}}.png",
+            histogram=hunts.scanned_histograms(config),
+        ),

@@ -13,7 +13,7 @@ from bumpflow import io
 from tests.workflow.helpers import ROOT
 
 TIMED = re.compile(r"(?:^|_)(?:seconds|rate)$|per_second$")  # keys that time decides
-TIMED_FILES = re.compile(r"^(logs|benchmarks)/|report\.html$|/sampling_rates\.")
+TIMED_FILES = re.compile(r"^(logs|benchmarks)/|report\.html$|/(sampling_rates|hunt_comparison)\.")
 
 
 def start_smoke(folder):

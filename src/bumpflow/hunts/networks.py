@@ -339,7 +339,8 @@ class Znet(nn.Module):
         self.dense = nn.Linear(n_bins, n_bins)
         layers: list[nn.Module] = []
         for before, after, kernel in zip((1, *filters[:-1]), filters, kernels, strict=True):
-            layers += [nn.Conv1d(before, after, kernel, padding="same"), nn.ReLU()]
+            sides = (kernel - 1) // 2, kernel // 2
+            layers += [nn.ZeroPad1d(sides), nn.Conv1d(before, after, kernel), nn.ReLU()]
         self.convolutions = nn.Sequential(*layers[:-1])
         self.maximum = MaximumHead(2)
 

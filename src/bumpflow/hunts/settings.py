@@ -32,9 +32,13 @@ def scanned_histograms(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """
     chosen = {name: dict(config["histograms"][name]) for name in config["ddp"]["histograms"]}
     for path in scan_files(config):
-        name = re.sub("[^a-z0-9]", "", Path(path).name.split(".")[0].lower())
-        chosen[name or "scanned"] = {"path": path, "source": Path(path).name}
+        chosen[_name_of(path)] = {"path": path, "source": Path(path).name}
     return chosen
+
+
+def _name_of(path: str) -> str:
+    """Return what the histogram in a file is called."""
+    return re.sub("[^a-z0-9]", "", Path(path).name.split(".")[0].lower()) or "scanned"
 
 
 def scan_files(config: Mapping[str, Any]) -> list[str]:
@@ -92,6 +96,9 @@ def check_hunts(config: Mapping[str, Any]) -> Iterator[str]:
         if name not in config["histograms"]:
             known = suggest(name, config["histograms"])
             yield f"ddp.histograms: {name!r} is not defined in histograms{known}"
+    names = [*hunts["histograms"], *map(_name_of, scan_files(config))]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"scan: two histograms are given, and both are called {name!r}: rename a file"
     for test in (PAPER_TEST, FUNCTIONS_TEST):
         if test not in hunts["tests"]:
             yield f"ddp.tests: {test!r} is missing: the report's figures show it"
