@@ -1,9 +1,11 @@
-"""Speed of what trains and calibrates the neural bump hunts, on one core.
+"""Speed of the neural bump hunts.
 
 Significances with the background known, which the networks learn, against a scalar minimiser that
-is called bin by bin on the same histograms; and pyBumpHunter's global p-value.
+is called bin by bin on the same histograms, on one core; predictions of the shipped network on all
+cores; and its global p-value against pyBumpHunter's of as many toys, on one core.
 """
 
+import os
 import time
 from collections.abc import Callable
 from typing import Any
@@ -13,10 +15,15 @@ import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
+from bumpflow import io
 from bumpflow.device import limit_threads
 from bumpflow.hunts import bumphunter
+from bumpflow.hunts.calibration import Calibration
 from bumpflow.hunts.comparison import windows_of
+from bumpflow.hunts.histogram import Histogram
 from bumpflow.hunts.parametric import templates
+from bumpflow.hunts.scanning import scan_histogram
+from bumpflow.hunts.store import Hunter, predict, restore_hunter
 from bumpflow.hunts.targets import z_known
 from bumpflow.summary import Quantity
 
@@ -28,6 +35,10 @@ WIDTH = 3.0
 MU_TOLERANCE = 1e-4
 """Tolerance of the scalar minimiser [events]."""
 SEED = 5
+SHIPPED = "resources/hunters/general.safetensors"
+LENGTHS, N_PREDICTED = range(30, 101, 10), 2000
+"""Numbers of bins, and histograms of each, that the network is timed with."""
+N_SCANS, N_TOYS = 5, 1000
 
 
 def histograms() -> tuple[NDArray, NDArray]:
@@ -97,11 +108,85 @@ def bumphunter_seconds(
     )
 
 
+def prediction_rate(hunter: Hunter) -> Quantity:
+    """Return how many histograms the network looks at per second, on all cores."""
+    threads = os.cpu_count() or 1
+    limit_threads(threads)
+    generator = torch.Generator().manual_seed(SEED)
+    drawn = [
+        torch.poisson(torch.linspace(5000, 50, n).expand(N_PREDICTED, -1), generator=generator)
+        for n in LENGTHS
+    ]
+    predict(hunter, drawn[0])
+    _, seconds = timed(lambda: [predict(hunter, counts) for counts in drawn], SCIPY_REPEATS)
+    n = len(drawn) * N_PREDICTED
+    rates = n / seconds
+    return Quantity(
+        quantity="ddp.histograms_per_s",
+        value=float(np.median(rates)),
+        uncertainty=float(rates.std(ddof=1)),
+        n=n,
+        unit="1/s",
+        reference_source=f"{threads} cores, {min(LENGTHS)} to {max(LENGTHS)} bins",
+    )
+
+
+def scan_ratio(hunter: Hunter) -> list[Quantity]:
+    """Return the time of a scan with its global p-value, and pyBumpHunter's over it."""
+    limit_threads(1)
+    values, background = (part[:N_SCANS] for part in histograms())
+    widths, edges = hunter.widths, np.arange(N_BINS + 1.0)
+    none = Calibration.none()
+
+    def scan(counts: NDArray) -> float:
+        generator = torch.Generator().manual_seed(SEED)
+        found = scan_histogram(
+            Histogram("timed", counts.astype(float), edges),
+            hunter,
+            calibration=none,
+            n_toys=N_TOYS,
+            degree=4,
+            generator=generator,
+        )
+        return float(found.summary["seconds"])  # type: ignore[arg-type]
+
+    scan(values[0])
+    ours = np.array([scan(counts) for counts in values])
+    theirs = bumphunter_seconds(values, background, n_toys=N_TOYS, widths=widths)
+    spreads = [part.std(ddof=1) / part.mean() for part in (ours, theirs)]
+    ratio = float(np.median(theirs) / np.median(ours))
+    return [
+        Quantity(
+            quantity="ddp.scan_seconds",
+            value=float(np.median(ours)),
+            uncertainty=float(ours.std(ddof=1)),
+            n=N_SCANS,
+            unit="s",
+            reference_source=f"{N_BINS} bins, {N_TOYS} toys, one core",
+        ),
+        Quantity(
+            quantity="ddp.scan_ratio",
+            value=ratio,
+            uncertainty=ratio * float(np.hypot.reduce(spreads)),
+            reference=1.0,
+            reference_source=f"pyBumpHunter, {np.median(theirs):.3g} s, same histograms and toys",
+            n=N_SCANS,
+        ),
+    ]
+
+
 def measure() -> list[Quantity]:
+    """Time targets, predictions and scans."""
+    hunter = restore_hunter(*io.read_tensors(SHIPPED), device=torch.device("cpu"))
+    return [*target_ratio(), prediction_rate(hunter), *scan_ratio(hunter)]
+
+
+def target_ratio() -> list[Quantity]:
     """Time significances with known background on one thread."""
     limit_threads(1)
     values, background = histograms()
-    counts, expected = torch.as_tensor(values, dtype=torch.float64), torch.as_tensor(background)
+    # In single precision, as networks are trained.
+    counts, expected = torch.as_tensor(values).float(), torch.as_tensor(background).float()
     z_known(counts[:1], expected[:1], widths=[WIDTH])
     ours, seconds = timed(lambda: z_known(counts, expected, widths=[WIDTH]), REPEATS)
     few = range(N_SCIPY_HISTOGRAMS)
