@@ -22,9 +22,9 @@ def test_default_configuration_has_no_fault(config):
 @pytest.mark.parametrize(
     ("path", "value", "fault"),
     [
-        (("ddp", "hunter"), "generall", "ddp.hunter: 'generall' is not defined in hunters"),
+        (("ddp", "hunter"), "generalx", "ddp.hunter: 'generalx' is not defined in hunters"),
         (("ddp", "hunter"), "znet", "ddp.hunter: 'znet' has no weights: add it to ddp.trained"),
-        (("ddp", "trained"), ["smal"], "ddp.trained[0]: 'smal' is not defined in hunters"),
+        (("ddp", "trained"), ["smallx"], "ddp.trained[0]: 'smallx' is not defined in hunters"),
         (("ddp", "histograms"), ["hgg"], "ddp.histograms: 'hgg' is not defined in histograms"),
         (
             ("ddp", "tests", "thesis", "spectra"),
