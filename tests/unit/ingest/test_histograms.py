@@ -169,7 +169,7 @@ PLACE = r"mine\.csv, line 4, bin 4 from"
         ([f"{c} {n}" for c, n in zip(CENTERS, COUNTS, strict=True)], {}, "only bins of equal"),
         ([f"{r.split()[0]} {r.split()[2]}" for r in ROWS], {"columns": {"edges": 0, "count": 1}},
          "line 24: the last of the edges has the count"),
-        (ROWS, {"columnz": {}}, "no option 'colums'"),
+        (ROWS, {"columnz": {}}, "no option 'columnz'"),
         (ROWS, {"quantity": "rate"}, "quantity is 'rate'"),
         (ROWS, {"scale": 0}, "scale is 0"),
     ],
