@@ -188,6 +188,7 @@ rule summarise_ddp:
         tests=hunts.test_files(config),
         global_p=f"<results>/ddp/{config['ddp']['hunter']}/global_p.parquet",
         scan=f"<results>/ddp/{config['ddp']['hunter']}/scan/summary.parquet",
+        shapes=f"<results>/ddp/categories/{config['ddp']['categories']['mixture']}/shapes.parquet",
     output:
         summary="<results>/ddp/summary.json",
     log:

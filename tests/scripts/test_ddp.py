@@ -200,11 +200,13 @@ def test_scans_are_ranked_and_summarised(tested, tmp_path):
         tests=[tested / "task2022.parquet", tested / "thesis.parquet"],
         global_p=tested / "global_p.parquet",
         scan=tested / "summary.parquet",
+        shapes=SHAPES,
         summary=tested / "scorecard.json",
         seed=1,
     )
     found = {row["quantity"] for row in io.read_json(tested / "scorecard.json")}
     assert {"ddp.bump.z_max", "ddp.plain.global_p", "ddp.global_p.held_out.ks_p"} <= found
+    assert "ddp.categories.spectra" in found
 
 
 def test_bad_histogram_stops_the_job_before_the_first_scan(folder, tmp_path):

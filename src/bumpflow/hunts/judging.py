@@ -1,7 +1,6 @@
 """Judge networks on histograms with a known truth."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -244,11 +243,6 @@ def _pull(found: Prediction, truth: Tensor) -> Tensor:
     """Return the root mean square over bins of z's error in units of its prediction."""
     pulls = (truth - found.z[:, -1]) / torch.exp(found.log_sigma[:, -1])
     return torch.sqrt((pulls**2).mean(1))
-
-
-def without_signals(settings: SpectraSettings) -> SpectraSettings:
-    """Return the settings of the same histograms without signals."""
-    return replace(settings, signal_share=0.0)
 
 
 def lengths_of(n: int, n_bins: Sequence[int]) -> dict[int, int]:

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from bumpflow.hunts.background_fit import (
     CONVERGED,
@@ -89,8 +88,12 @@ def templates(n_bins: int, width: float) -> NDArray:
     Returns:
         Integrals over the bins, shape ``(n_bins, n_bins)``, the signal's bin first.
     """
-    offsets = np.arange(n_bins) - np.arange(n_bins)[:, None]
-    return ndtr((offsets + 0.5) / width) - ndtr((offsets - 0.5) / width)
+    import torch
+
+    from bumpflow.hunts.spectra import gaussian_counts
+
+    centers = torch.arange(n_bins, dtype=torch.float64) + 0.5
+    return gaussian_counts(centers, torch.full_like(centers, width), n_bins=n_bins).numpy()
 
 
 def profiled_significance(values: NDArray, fit: BackgroundFit, *, width: float) -> NDArray:

@@ -169,10 +169,10 @@ def doubts(histogram: Histogram, hunter: Hunter, background: NDArray) -> list[st
     rise = np.max(background - np.minimum.accumulate(background))
     if rise > RISE * background.max():
         reasons.append(f"predicted background rises by {rise:.3g} entries, trained with falling")
-    probability, deviance, n_dof = _residuals(histogram.values, background)
+    probability, square, n_dof = _residuals(histogram.values, background)
     if probability < WORST_FIT:
         reasons.append(
-            f"background does not describe the counts: deviance {deviance:.0f} in {n_dof} bins"
+            f"background does not describe the counts: chi2 of {square:.0f} in {n_dof} bins"
             f" away from the most significant one, p = {probability:.1g}"
         )
     return reasons
@@ -184,8 +184,8 @@ def _residuals(observed: NDArray, background: NDArray) -> tuple[float, float, in
     pulls = stabilise(torch.as_tensor(observed)) - stabilise(torch.as_tensor(background))
     worst = int(np.argmax(np.convolve(pulls.numpy(), np.ones(3), mode="same")))
     away = np.abs(np.arange(n_bins) - worst) > n_bins // 8
-    deviance = float((pulls.numpy()[away] ** 2).sum())
-    return float(chi2.sf(deviance, away.sum())), deviance, int(away.sum())
+    square = float((pulls.numpy()[away] ** 2).sum())
+    return float(chi2.sf(square, away.sum())), square, int(away.sum())
 
 
 def _describe_bins(

@@ -76,3 +76,9 @@ def scan_quantities(summary: pd.DataFrame) -> list[Quantity]:
             Quantity(f"{subject}.global_z", row["z_global"], None, unit="sigma"),
         ]
     return found
+
+
+def shape_quantity(shapes: pd.DataFrame) -> Quantity:
+    """Return how many categories of simulated events gave a smoothly falling spectrum."""
+    spread = f"of {shapes['category'].nunique()} categories" if len(shapes) else "of none"
+    return Quantity("ddp.categories.spectra", float(len(shapes)), None, reference_source=spread)

@@ -19,11 +19,6 @@ def hunter_file(config: Mapping[str, Any], hunter: str) -> str:
     return str(weights or f"<results>/ddp/{hunter}/network.safetensors")
 
 
-def trained_hunters(config: Mapping[str, Any]) -> list[str]:
-    """Return the networks that a study trains."""
-    return [str(name) for name in config["ddp"]["trained"]]
-
-
 def scanned_histograms(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the histograms to scan by name: the selected ones, and files to scan besides.
 
@@ -96,6 +91,9 @@ def check_hunts(config: Mapping[str, Any]) -> Iterator[str]:
         if name not in config["histograms"]:
             known = suggest(name, config["histograms"])
             yield f"ddp.histograms: {name!r} is not defined in histograms{known}"
+    if (mixture := hunts["categories"]["mixture"]) not in config["mixtures"]:
+        known = suggest(mixture, config["mixtures"])
+        yield f"ddp.categories.mixture: {mixture!r} is not defined in mixtures{known}"
     names = [*hunts["histograms"], *map(_name_of, scan_files(config))]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"scan: two histograms are given, and both are called {name!r}: rename a file"

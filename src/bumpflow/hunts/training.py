@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bumpflow.hunts.networks import QUANTILES, LibraryNet, build_network, positive_part
+from bumpflow.hunts.networks import QUANTILES, LibraryNet, build_network
 from bumpflow.hunts.spectra import SpectraSettings, draw_backgrounds, draw_n_bins, draw_spectra
 from bumpflow.hunts.targets import z_known
 from bumpflow.train import Stream, TrainSettings, fit
@@ -204,11 +204,6 @@ def hunting_loss(
     return of_background + of_mean + of_sigma + of_maximum
 
 
-def predicted_z(network_z: Tensor, log_sigma: Tensor) -> Tensor:
-    """Return the non-negative significance per bin, of the last target: ``(n, n_bins)``."""
-    return positive_part(network_z[:, -1], log_sigma[:, -1])
-
-
 def _stream(
     settings: HunterSettings,
     purpose: str,
@@ -225,6 +220,7 @@ def _stream(
     on_device = None if shapes is None else shapes.to(device)
 
     def batches(epoch: int) -> Iterator[Batch]:
+        """Yield an epoch's batches; several in a row have the same number of bins."""
         generator = torch.Generator(device).manual_seed(derive_seed(seed, purpose, str(epoch)))
         for start in range(0, steps, drawn):
             n = min(drawn, steps - start) * batch_size

@@ -130,7 +130,7 @@ def test_rising_backgrounds_and_bad_fits_are_named():
     (rising,) = doubts(Histogram("up", up, histogram.edges), small_hunter(), up)
     assert "rises by" in rising
     (bad,) = doubts(histogram, small_hunter(), 1.2 * expected)
-    assert "does not describe the counts: deviance" in bad
+    assert "does not describe the counts: chi2" in bad
 
 
 def test_rank_puts_the_most_surprising_first():

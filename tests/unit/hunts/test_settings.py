@@ -32,6 +32,7 @@ def test_default_configuration_has_no_fault(config):
             "ddp.tests.thesis.spectra: 'function'",
         ),
         (("ddp", "global_p", "groups", "held_out"), "dijets", "ddp.global_p.held_out: 'dijets'"),
+        (("ddp", "categories", "mixture"), "sm1", "ddp.categories.mixture: 'sm1' is not defined"),
         (("hunters", "small", "spectra"), "nothing", "hunters.small.spectra: 'nothing'"),
         (("spectra", "dijet", "counts"), [100, 10], "spectra.dijet.counts: 100 to 10 is empty"),
     ],
