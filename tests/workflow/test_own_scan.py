@@ -11,7 +11,7 @@ SCAN = "results/ddp/general/scan"
 STUDY = """
 study: mine
 histograms: {{peak: {{path: {folder}/bad.csv, source: me}}}}
-ddp: {{histograms: [peak]}}
+ddp: {{histograms: [peak], calibration: {{n_histograms: 140}}}}
 """
 
 
