@@ -233,7 +233,7 @@ NOTES = {
     " not claimed. The mass m(\u2113\u03bd) alone tells most, as it is exactly that of the W boson here.",
     "Real spectra": "The global p-value is the share of toys, drawn from the predicted background,"
     " whose largest significance is at least that of the data; it accounts for all places and"
-    " widths that were tried.",
+    " widths that were tried, and is never below 1 / (toys + 1).",
     "Largest significance, predicted and true": "The true significance is the profile likelihood"
     " ratio with the true background. Predictions estimate their background, so that some spread"
     " is unavoidable.",
