@@ -4,12 +4,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import ddp, histfactory, ingest, simulation, surrogates
+from benchmarks import ddp, hisigma, histfactory, ingest, simulation, surrogates
 from bumpflow import io
 from bumpflow.summary import Quantity, as_records, from_records, merge
 
 BENCHMARKS: dict[str, Callable[[], list[Quantity]]] = {
     "ddp": ddp.measure,
+    "hisigma": hisigma.measure,
     "histfactory": histfactory.measure,
     "ingest": ingest.measure,
     "simulation": simulation.measure,

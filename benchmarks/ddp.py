@@ -22,7 +22,7 @@ from bumpflow.hunts.calibration import Calibration
 from bumpflow.hunts.comparison import windows_of
 from bumpflow.hunts.histogram import Histogram
 from bumpflow.hunts.parametric import templates
-from bumpflow.hunts.scanning import scan_histogram
+from bumpflow.hunts.scanning import scan_histograms
 from bumpflow.hunts.store import Hunter, predict, restore_hunter
 from bumpflow.hunts.targets import z_known
 from bumpflow.summary import Quantity
@@ -140,13 +140,13 @@ def scan_ratio(hunter: Hunter) -> list[Quantity]:
 
     def scan(counts: NDArray) -> float:
         generator = torch.Generator().manual_seed(SEED)
-        found = scan_histogram(
-            Histogram("timed", counts.astype(float), edges),
+        (found,) = scan_histograms(
+            [Histogram("timed", counts.astype(float), edges)],
             hunter,
             calibration=none,
             n_toys=N_TOYS,
             degree=4,
-            generator=generator,
+            generators=[generator],
         )
         return float(found.summary["seconds"])  # type: ignore[arg-type]
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from bumpflow import config as studies
 from bumpflow.hunts import settings as hunts
+from bumpflow.resonance import settings as resonance
 from bumpflow.search import settings as search
 from bumpflow.simulate import settings as simulation
 from bumpflow.device import gpus_needed
@@ -53,6 +54,13 @@ def dataset_file(key):
 def hunter_weights(wildcards):
     """Return the weights of a network that hunts bumps."""
     return project_file(hunts.hunter_file(config, wildcards.hunter))
+
+
+def categorised_files(wildcards):
+    """Return the files of the events whose categories a mixture's name stands for."""
+    return [
+        project_file(path) for path in hunts.category_files(config, wildcards.mixture)
+    ]
 
 
 def sample_setting(wildcards):

@@ -213,6 +213,6 @@ rule scan:
     input:
         f"<results>/ddp/{config['ddp']['hunter']}/scan/summary.json",
         expand(
-            f"<results>/ddp/{config['ddp']['hunter']}/figures/scan_{{histogram}}.png",
-            histogram=hunts.scanned_histograms(config),
+            f"<results>/ddp/{config['ddp']['hunter']}/figures/{{name}}.png",
+            name=hunts.scan_figures(config),
         ),

@@ -33,10 +33,12 @@ rule plot_histogram_scan:
 
 rule plot_hunt_ranking:
     input:
+        bins="<results>/ddp/{dataset}/scan/bins.parquet",
         summary="<results>/ddp/{dataset}/scan/summary.parquet",
         style=project_file("config/matplotlibrc"),
     output:
         ranking=figure_files("ddp", "hunt_ranking"),
+        top=figure_files("ddp", "hunt_top"),
     log:
         "<logs>/plot_hunt_ranking/{dataset}.log",
     threads: 1
@@ -44,7 +46,8 @@ rule plot_hunt_ranking:
         mem_mb=1000,
         runtime=10,
     params:
-        n_shown=30,
+        n_ranked=30,
+        n_drawn=9,
         code=code_of("plot_hunt_ranking"),
     script:
         "../scripts/plot_hunt_ranking.py"

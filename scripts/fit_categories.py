@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from bumpflow import io
 from bumpflow.hunts.categories import Spectra, SpectraFiller, as_table, combinations
 from bumpflow.hunts.objects import read_objects, refine
-from bumpflow.hunts.shapes import fit_spectra
+from bumpflow.hunts.shapes import fit_spectra, split_shapes
+from bumpflow.ingest.darkmachines import read_darkmachines_batches
 from bumpflow.workflow import run_rule
 
 log = logging.getLogger(__name__)
@@ -19,14 +21,21 @@ N_ROWS = 20_000
 """Events of a piece; a piece's entries in all combinations are in memory at once."""
 
 
-def main(*, events: Path, histograms: Path, shapes: Path, settings: dict[str, Any]) -> None:
+def main(
+    *,
+    events: list[Path],
+    histograms: Path,
+    shapes: Path,
+    settings: dict[str, Any],
+    darkmachines: dict[str, Any] | None,
+) -> None:
     """Write the spectra of all categories of ``events``, and the ``shapes`` fitted to them."""
     filler = SpectraFiller(
         combinations(**settings["combinations"]),
         resolutions=settings["resolutions"],
         mass_range_gev=tuple(settings["mass_range_gev"]),
     )
-    for piece in io.read_pieces(events, n_rows=N_ROWS):
+    for piece in read_files(events, darkmachines):
         weights = np.ones(piece.num_rows)
         if settings["weighted"]:
             weights = settings["luminosity_fb"] * piece["weight_fb"].to_numpy()
@@ -42,7 +51,16 @@ def main(*, events: Path, histograms: Path, shapes: Path, settings: dict[str, An
                 yield block
 
         table, _ = fit_spectra(written(), n_bins=tuple(settings["n_bins"]), min_events=min_events)
-    io.write_table(shapes, table)
+    io.write_table(shapes, split_shapes(table))
+
+
+def read_files(events: list[Path], darkmachines: dict[str, Any] | None) -> Iterator[pa.Table]:
+    """Yield events of our tables, or of files in the format of Dark Machines if that is given."""
+    for path in events:
+        if darkmachines:
+            yield from read_darkmachines_batches(path, **darkmachines)
+        else:
+            yield from io.read_pieces(path, n_rows=N_ROWS)
 
 
 if __name__ == "__main__":

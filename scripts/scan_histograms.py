@@ -9,10 +9,10 @@ import torch
 from bumpflow import io
 from bumpflow.device import choose_device
 from bumpflow.hunts.calibration import Calibration
-from bumpflow.hunts.scanning import list_bumps, rank, scan_histogram
+from bumpflow.hunts.scanning import list_bumps, rank, scan_histograms
 from bumpflow.hunts.store import restore_hunter
-from bumpflow.ingest.histograms import read_histogram
-from bumpflow.workflow import derive_seed, progress, run_rule
+from bumpflow.ingest.histograms import read_histograms
+from bumpflow.workflow import derive_seed, run_rule
 
 
 def main(
@@ -31,16 +31,16 @@ def main(
 ) -> None:
     """Scan ``histograms``; all are read and checked before the first one is scanned."""
     pairs = zip(histograms.items(), files, strict=True)
-    read = [read_histogram(path, name, options) for (name, options), path in pairs]
-    hunter = restore_hunter(*io.read_tensors(network), device=choose_device(device))
-    factors = Calibration.from_table(io.read_table(calibration))
-    scans = {}
-    for histogram in progress(read):
-        own = derive_seed(seed, histogram.name)
-        generator = torch.Generator().manual_seed(own)
-        scans[histogram.name] = scan_histogram(
-            histogram, hunter, calibration=factors, generator=generator, **settings
-        )
+    read = [one for (name, block), path in pairs for one in read_histograms(path, name, block)]
+    seeds = [derive_seed(seed, histogram.name) for histogram in read]
+    found = scan_histograms(
+        read,
+        restore_hunter(*io.read_tensors(network), device=choose_device(device)),
+        calibration=Calibration.from_table(io.read_table(calibration)),
+        generators=[torch.Generator().manual_seed(own) for own in seeds],
+        **settings,
+    )
+    scans = {histogram.name: scan for histogram, scan in zip(read, found, strict=True)}
     named = {name: scan.bins.assign(histogram=name) for name, scan in scans.items()}
     io.write_table(bins, pd.concat(named.values(), ignore_index=True))
     maxima = [pd.DataFrame({"histogram": n, "z_max": scan.toys}) for n, scan in scans.items()]

@@ -11,6 +11,7 @@ from jsonschema.exceptions import ValidationError
 from bumpflow import io
 from bumpflow.hunts.settings import check_hunts
 from bumpflow.ingest.layout import build_layout
+from bumpflow.resonance.settings import check_resonance, shown_measurement
 from bumpflow.search.settings import ARMS, check_search, search_size
 from bumpflow.simulate.settings import check_simulation
 from bumpflow.suggest import suggest
@@ -24,18 +25,21 @@ NAME = "[a-z0-9]+"
 NAMED = [
     "beams",
     "dataset",
+    "density",
     "detector",
     "histogram",
     "hunter",
     "mixture",
     "model",
     "observable",
+    "part",
     "sample",
     "scan",
     "test",
 ]
 WILDCARDS = dict.fromkeys(NAMED, NAME) | {
     "chunk": "[0-9]+",
+    "replica": "[0-9]+",
     "member": "(bootstrap|replica)[0-9]+",
     "arm": "|".join(ARMS),
 }
@@ -53,6 +57,8 @@ PARTS = (
     "bump_spectra",
     "ddp",
     "ddp_figures",
+    "hisigma",
+    "hisigma_coverage",
     "report",
 )
 """Files of rules, in running order."""
@@ -64,6 +70,7 @@ TAKEN = (
     "downloads",
     "events",
     "generators",
+    "hisigma",
     "histfactory",
     "logs",
     "mixtures",
@@ -98,6 +105,7 @@ def check_config(
         faults += _check_datasets(config)
         faults += check_simulation(config)
         faults += check_hunts(config)
+        faults += check_resonance(config)
         if "histfactory" in config["analyses"]:
             faults += check_search(config)
     if faults:
@@ -175,6 +183,8 @@ def shown_dataset(config: Mapping[str, Any], analysis: str) -> str:
         return str(config["simulation"]["benchmark"]["reference"])
     if analysis == "ddp":  # one network that scans real spectra
         return str(config["ddp"]["hunter"])
+    if analysis == "hisigma":
+        return shown_measurement(config)
     return str(config["surrogates"]["dataset"])
 
 

@@ -1,4 +1,4 @@
-"""Scale features to be nearly normal, invertibly, with the Jacobian that a density needs."""
+"""Scale features to be normal or uniform, invertibly, with the Jacobian that a density needs."""
 
 from collections.abc import Callable
 
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 KNOTS = 32
 FEWEST_KNOTS = 3
 EDGE = 1e-3
+TAIL_EVENTS = 20
 
 
 class GaussRank(nn.Module):
@@ -40,34 +41,17 @@ class GaussRank(nn.Module):
         """Learn the knots from training events, shape ``(n, features)``.
 
         Raises:
-            ValueError: If a feature takes too few values to be ranked.
+            ValueError: If a feature takes too few values to be ranked, or is not finite.
         """
-        n, features = x.shape
-        knots = self.x_knots.shape[1]
+        n, knots = len(x), self.x_knots.shape[1]
         tail = torch.tensor(1 - min(0.5, 5 / n), dtype=torch.float64)
         top = _normal_quantile(tail).clamp_min(1).item()
         z = torch.linspace(-top, top, knots, dtype=torch.float64)
-        ordered = x.double().sort(dim=0).values.T.contiguous()
-        positions = _normal_cdf(z) * n - 0.5
-        x_knots = _interpolate_rows(ordered, positions.clamp(0, n - 1))
-        for feature in range(features):
-            distinct, last = _distinct(x_knots[feature])
-            if len(distinct) < FEWEST_KNOTS:
-                msg = (
-                    f"feature {feature} takes too few values to be ranked:"
-                    " leave it out of `features`, or use it as context"
-                )
-                raise ValueError(msg)
-            self._set_feature(feature, distinct, z[last])
+        x_knots, z_knots = _quantile_knots(_ordered(x), _normal_cdf(z), z)
+        self.x_knots.copy_(x_knots)
+        self.z_knots.copy_(z_knots)
         self.slopes.copy_(_monotone_slopes(self.x_knots, self.z_knots))
         return self
-
-    def _set_feature(self, feature: int, x: Tensor, z: Tensor) -> None:
-        """Store a feature's knots; where values repeat there are fewer, so fill up evenly."""
-        knots = self.x_knots.shape[1]
-        where = torch.linspace(0, len(x) - 1, knots, dtype=torch.float64)[None]
-        self.x_knots[feature] = _interpolate_rows(x[None], where[0])[0]
-        self.z_knots[feature] = _interpolate_rows(z[None], where[0])[0]
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return scaled features, and the log of the Jacobian :math:`|dz/dx|`.
@@ -109,8 +93,9 @@ class LogitStandardise(nn.Module):
         """Learn range, mean and deviation from training events, shape ``(n, features)``.
 
         Raises:
-            ValueError: If a feature is constant.
+            ValueError: If a feature is constant, or not finite.
         """
+        _check_finite(x)
         x = x.double()
         self.low.copy_(x.amin(0))
         self.high.copy_(x.amax(0))
@@ -147,11 +132,147 @@ class LogitStandardise(nn.Module):
         return self.low + (u - EDGE) * (self.high - self.low) / (1 - 2 * EDGE)
 
 
-Scaler = GaussRank | LogitStandardise
+class Rank(nn.Module):
+    r"""Map each feature to (0, 1) by its ranks among the training events.
+
+    The map :math:`u = F(x)` is known at knots from the quantiles of the training events, denser
+    towards both ends. Between them it is a monotone rational quadratic spline. Beyond the first
+    and the last knot, :math:`x_0` and :math:`x_1`, which leave a share :math:`\epsilon` of the
+    events (the 20 most extreme ones, or more where values repeat) outside, it goes on as
+    :math:`\epsilon\,e^{(x - x_0)/\tau}` and :math:`1 - \epsilon\,e^{-(x - x_1)/\tau}`, with
+    :math:`\tau` the mean excess of the events there: tiny at a hard edge. Value and slope are
+    continuous, every event has an image, and the inverse is exact.
+
+    References:
+        Gregory, Delbourgo (1982), https://doi.org/10.1093/imanum/2.2.123
+    """
+
+    kind = "rank"
+    x_knots: Tensor
+    u_knots: Tensor
+    slopes: Tensor
+
+    def __init__(self, features: int, knots: int = KNOTS) -> None:
+        """Make room for ``knots`` knots per feature; :meth:`fit` or a state fills it."""
+        super().__init__()
+        start = torch.linspace(0, 1, knots + 2, dtype=torch.float64)[1:-1].repeat(features, 1)
+        self.register_buffer("x_knots", start)
+        self.register_buffer("u_knots", start.clone())
+        self.register_buffer("slopes", torch.ones_like(start))
+
+    def fit(self, x: Tensor) -> "Rank":
+        """Learn the knots from training events, shape ``(n, features)``.
+
+        Raises:
+            ValueError: If a feature takes too few values to be ranked, is not finite, or has
+                so many equal values at an end that there is no tail.
+        """
+        n, knots = len(x), self.x_knots.shape[1]
+        share = torch.tensor(1 - min(0.25, TAIL_EVENTS / n), dtype=torch.float64)
+        top = _normal_quantile(share).item()
+        u = _normal_cdf(torch.linspace(-top, top, knots, dtype=torch.float64))
+        ordered = _ordered(x)
+        x_knots, u_knots = _quantile_knots(ordered, u, u)
+        low, high = x_knots[:, :1], x_knots[:, -1:]
+        excess = [_mean_excess(ordered - high), _mean_excess(low - ordered)]
+        for feature, tails in enumerate(zip(*excess, strict=True)):
+            if min(tails) <= 0:
+                msg = (
+                    f"feature {feature} has many equal values at one end of its range, where it"
+                    " cannot have a density: leave it out of `features`, or use it as context"
+                )
+                raise ValueError(msg)
+        self.x_knots.copy_(x_knots)
+        self.u_knots.copy_(u_knots)
+        slopes = _monotone_slopes(x_knots, u_knots)
+        slopes[:, -1] = (1 - u_knots[:, -1]) / excess[0]
+        slopes[:, 0] = u_knots[:, 0] / excess[1]
+        self.slopes.copy_(slopes)
+        return self
+
+    def _beyond(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return how far ``x`` lies below and above all knots, in units of the tails' scales."""
+        low_rate = self.slopes[:, 0] / self.u_knots[:, 0]
+        high_rate = self.slopes[:, -1] / (1 - self.u_knots[:, -1])
+        below = (self.x_knots[:, 0] - x).clamp_min(0) * low_rate
+        return below, (x - self.x_knots[:, -1]).clamp_min(0) * high_rate
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return scaled features and the log Jacobian, as :meth:`GaussRank.forward` does."""
+        x = x.double()
+        below, above = self._beyond(x)
+        inner = x.clamp(self.x_knots[:, 0], self.x_knots[:, -1])
+        u, slope = _spline(inner, self.x_knots, self.u_knots, self.slopes)
+        u = u * torch.exp(-below)
+        u = u - (1 - u) * torch.expm1(-above)
+        return u, (slope.log() - below - above).sum(-1)
+
+    def inverse(self, z: Tensor) -> Tensor:
+        """Return features in physical units of ``z (n, features)``; infinite ones of 0 and 1."""
+        u = z.double()
+        low, high = self.u_knots[:, 0], self.u_knots[:, -1]
+        x = _spline_inverse(u.clamp(low, high), self.x_knots, self.u_knots, self.slopes)
+        x = x + (u / low).clamp_max(1).log() * low / self.slopes[:, 0]
+        return x - ((1 - u) / (1 - high)).clamp_max(1).log() * (1 - high) / self.slopes[:, -1]
+
+
+Scaler = GaussRank | LogitStandardise | Rank
 SCALERS: dict[str, Callable[[int], Scaler]] = {
     "gaussrank": GaussRank,
     "logit": LogitStandardise,
+    "rank": Rank,
 }
+UNIT_SCALER = "rank"
+
+
+def _check_finite(x: Tensor) -> None:
+    """Raise if a feature of training events, shape ``(n, features)``, is not finite."""
+    broken = (~x.isfinite().all(dim=0)).nonzero()[:, 0].tolist()
+    if broken:
+        msg = f"features {broken} hold values that are not finite: leave out those events"
+        raise ValueError(msg)
+
+
+def _ordered(x: Tensor) -> Tensor:
+    """Return each feature's values in ascending order, shape ``(features, n)``."""
+    _check_finite(x)
+    return x.double().sort(dim=0).values.T.contiguous()
+
+
+def _quantile_knots(ordered: Tensor, shares: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the knots of each feature: its quantiles, and the ``y`` that belong to them.
+
+    Where values repeat there are fewer knots, which others between them fill up evenly.
+
+    Args:
+        ordered: Features in ascending order, shape ``(features, n)``.
+        shares: Share of the events below each knot, shape ``(knots,)``.
+        y: Images of the knots, shape ``(knots,)``.
+
+    Raises:
+        ValueError: If a feature takes too few values to be ranked.
+    """
+    n, knots = ordered.shape[1], len(y)
+    x_knots = _interpolate_rows(ordered, (shares * n - 0.5).clamp(0, n - 1))
+    y_knots = y.repeat(len(x_knots), 1)
+    for feature in range(len(x_knots)):
+        distinct, last = _distinct(x_knots[feature])
+        if len(distinct) < FEWEST_KNOTS:
+            msg = (
+                f"feature {feature} takes too few values to be ranked:"
+                " leave it out of `features`, or use it as context"
+            )
+            raise ValueError(msg)
+        where = torch.linspace(0, len(distinct) - 1, knots, dtype=torch.float64)
+        x_knots[feature] = _interpolate_rows(distinct[None], where)[0]
+        y_knots[feature] = _interpolate_rows(y[last][None], where)[0]
+    return x_knots, y_knots
+
+
+def _mean_excess(excess: Tensor) -> Tensor:
+    """Return each row's mean over its values that are not negative; one at least is."""
+    tail = excess >= 0
+    return torch.where(tail, excess, 0.0).sum(1) / tail.sum(1)
 
 
 def _normal_cdf(z: Tensor) -> Tensor:

@@ -1,10 +1,13 @@
 """Script that fills and fits mass spectra of simulated events."""
 
+import gzip
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from bumpflow import io
-from bumpflow.hunts.shapes import shape_counts
+from bumpflow.hunts.shapes import shape_counts, split_shapes
 from scripts import fit_categories
 from tests.unit.hunts.handmade import make_table
 
@@ -43,7 +46,13 @@ def events(tmp_path_factory):
 def run(events, folder, **changes):
     histograms, shapes = folder / "histograms.parquet", folder / "shapes.parquet"
     settings = SETTINGS | changes
-    fit_categories.main(events=events, histograms=histograms, shapes=shapes, settings=settings)
+    fit_categories.main(
+        events=[events],
+        histograms=histograms,
+        shapes=shapes,
+        settings=settings,
+        darkmachines=None,
+    )
     return io.read_table(histograms), io.read_table(shapes)
 
 
@@ -78,3 +87,46 @@ def test_too_few_events_give_empty_tables(events, tmp_path):
     histograms, shapes = run(events, tmp_path, min_events=10**6)
     assert len(histograms) == len(shapes) == 0
     assert "c3" in shapes
+
+
+def test_files_of_dark_machines_give_the_same_spectra(events, tmp_path):
+    expected, shapes = run(events, tmp_path)
+    lines = [
+        ";".join([str(event), "njets", str(10 * weight), "0", "0", *objects])
+        for event, (weight, objects) in enumerate(as_darkmachines(io.read_arrow(events)))
+    ]
+    files = [tmp_path / "one.csv", tmp_path / "two.csv.gz"]
+    files[0].write_text("\n".join(lines[:1500]) + "\n")
+    files[1].write_bytes(gzip.compress("\n".join(lines[1500:]).encode()))
+    fit_categories.main(
+        events=files,
+        histograms=tmp_path / "own.parquet",
+        shapes=tmp_path / "fitted.parquet",
+        settings=SETTINGS,
+        darkmachines={"unit": "MeV", "luminosity_fb": 10},
+    )
+    found = io.read_table(tmp_path / "own.parquet")
+    pd.testing.assert_frame_equal(found, expected, rtol=1e-6)
+    assert len(io.read_table(tmp_path / "fitted.parquet")) == len(shapes) > 0
+
+
+def as_darkmachines(table):
+    """Yield each event's weight and objects as text, in MeV."""
+    for row in table.to_pylist():
+        objects = []
+        for kind, symbol in (("jet", "j"), ("muon", "m+")):
+            names = ("pt", "eta", "phi", "mass" if kind == "jet" else "charge")
+            for pt, eta, phi, last in zip(*(row[f"{kind}_{n}"] for n in names), strict=True):
+                mass = last if kind == "jet" else 0.0
+                energy = np.sqrt(mass**2 + (pt * np.cosh(eta)) ** 2)
+                numbers = (1e3 * energy, 1e3 * pt, eta, phi)
+                objects.append(",".join([symbol, *map(repr, map(float, numbers))]))
+        yield row["weight_fb"], objects
+
+
+def test_shapes_are_split_as_the_shipped_ones_are(events, tmp_path):
+    shipped = io.read_table("resources/spectra/simulated_shapes.parquet")
+    mixed = shipped.sample(frac=1, random_state=1).drop(columns="split")
+    pd.testing.assert_frame_equal(split_shapes(mixed), shipped)
+    _, shapes = run(events, tmp_path)
+    assert shapes["split"].tolist() == (["train", "test"] * len(shapes))[: len(shapes)]

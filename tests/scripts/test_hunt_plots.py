@@ -88,9 +88,14 @@ def test_scans_are_drawn_one_by_one(scan, saved, monkeypatch):
 
 
 def test_ranking_is_drawn(scan, saved):
-    plot_hunt_ranking.main(summary=scan["summary"], style=STYLE, ranking=["page"], n_shown=1)
-    names = [tick.get_text() for tick in saved["page"].axes[0].get_yticklabels()]
+    given = {name: scan[name] for name in ("bins", "summary")}
+    pages = {name: [name] for name in ("ranking", "top")}
+    plot_hunt_ranking.main(**given, **pages, style=STYLE, n_ranked=1, n_drawn=1)
+    names = [tick.get_text() for tick in saved["ranking"].axes[0].get_yticklabels()]
     assert names == ["one"]
+    counts, z = saved["top"].axes
+    assert counts.get_title(loc="left").startswith("1. one: ")
+    assert z.get_xlabel() == "$m_{\\gamma\\gamma}$ [GeV]"
 
 
 def test_tests_are_drawn(store, saved, rng):

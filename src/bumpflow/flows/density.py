@@ -13,8 +13,8 @@ from torch import Generator, Tensor, nn
 
 from bumpflow import io
 from bumpflow.flows.base import Flow
-from bumpflow.flows.families import build_flow
-from bumpflow.preprocess import SCALERS
+from bumpflow.flows.families import ON_UNIT_BOX, build_flow
+from bumpflow.preprocess import SCALERS, UNIT_SCALER
 from bumpflow.train import TrainSettings, fit
 from bumpflow.workflow import derive_seed
 
@@ -76,7 +76,12 @@ class EventDensity(nn.Module):
     upper: Tensor
 
     def __init__(self, settings: DensitySettings, *, seed: int = 0) -> None:
-        """Build an untrained density; ``seed`` sets its first weights and permutations."""
+        """Build an untrained density; ``seed`` sets its first weights and permutations.
+
+        Raises:
+            ValueError: If the family's range is not that of the scaler.
+        """
+        _check_range(settings)
         super().__init__()
         self.settings = settings
         features, context = len(settings.features), len(settings.context)
@@ -204,6 +209,17 @@ class EventDensity(nn.Module):
                 part = None if c is None else c[some]
                 z[some] = flow.sample(len(some), part, generator=generator)
         return self.scaler.inverse(z)
+
+
+def _check_range(settings: DensitySettings) -> None:
+    """Raise if features that fill the unit box meet a density of the whole space, or vice versa."""
+    if (settings.family in ON_UNIT_BOX) != (settings.scaler == UNIT_SCALER):
+        msg = (
+            f"models: family {settings.family!r} cannot have scaler {settings.scaler!r}: families"
+            f" {list(ON_UNIT_BOX)} are densities on the unit box and need {UNIT_SCALER!r}, all"
+            " others need another"
+        )
+        raise ValueError(msg)
 
 
 def fit_density(

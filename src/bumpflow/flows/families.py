@@ -9,6 +9,7 @@ from zuko.lazy import LazyTransform
 from zuko.transforms import MonotonicAffineTransform, MonotonicRQSTransform
 
 from bumpflow.flows.base import AutoregressiveMixture, FlowDensity, StandardNormal
+from bumpflow.flows.box import AutoregressiveBox
 from bumpflow.flows.masked import NetSizes
 from bumpflow.flows.transforms import (
     AffineCoupling,
@@ -147,6 +148,13 @@ def realnvp(
     return FlowDensity(steps, StandardNormal(features))
 
 
+def box(
+    features: int, context: int = 0, *, knots: int = 16, sizes: NetSizes = DEFAULT
+) -> nn.Module:
+    """Return a residual MADE with a polygon on a shifted unit interval per feature."""
+    return AutoregressiveBox(features, context, knots=knots, sizes=sizes)
+
+
 FAMILIES: dict[str, Callable[..., nn.Module]] = {
     "mademog": mademog,
     "maf": maf,
@@ -154,8 +162,10 @@ FAMILIES: dict[str, Callable[..., nn.Module]] = {
     "rqs": rqs,
     "glow": glow,
     "realnvp": realnvp,
+    "box": box,
 }
 COUPLINGS = ("glow", "realnvp")
+ON_UNIT_BOX = ("box",)
 
 
 def build_flow(family: str, features: int, context: int, sizes: Mapping[str, Any]) -> nn.Module:

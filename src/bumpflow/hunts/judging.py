@@ -109,7 +109,7 @@ def background_p_values(
             n, settings, n_bins=n_bins, generator=generator, shapes=shapes
         )
         found = predict(hunter, torch.poisson(background, generator=generator))
-        toys = toy_maxima(hunter, found.background, n_toys, generator=generator)
+        toys = toy_maxima(hunter, found.background, n_toys, generators=[generator] * n)
         z_max = largest_z(found).double().numpy()
         p = global_p(z_max, toys).p
         tables.append(pd.DataFrame({"n_bins": n_bins, "z_max": z_max, "p_global": p}))

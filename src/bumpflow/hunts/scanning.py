@@ -1,6 +1,7 @@
 """Scan histograms for bumps: where, how significant, how surprising, and how far to be trusted."""
 
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -24,6 +25,8 @@ IRREGULAR = 0.05
 """Relative deviation of bin widths from a smooth curve from which exposures are used."""
 WORST_FIT = 1e-4
 """Probability of the residuals below which a background is not described."""
+TOY_BINS = 1 << 21
+"""Bins of toys that are drawn at a time."""
 RISE = 0.02
 """Relative rise of the background, over its largest value, from which it does not just fall."""
 
@@ -50,45 +53,85 @@ class GlobalP(NamedTuple):
     error: NDArray[np.float64]
 
 
-def scan_histogram(
-    histogram: Histogram,
+def scan_histograms(
+    histograms: Sequence[Histogram],
     hunter: Hunter,
     *,
     calibration: Calibration,
     n_toys: int,
     degree: int,
-    generator: torch.Generator,
-) -> Scan:
-    """Scan a histogram.
+    generators: Sequence[torch.Generator],
+) -> list[Scan]:
+    """Scan histograms, all with equally many and equally irregular bins at a time.
 
     Args:
-        histogram: Counts and edges; see :func:`exposures` for edges that are not equidistant.
+        histograms: Counts and edges; see :func:`exposures` for edges that are not equidistant.
         hunter: The network.
         calibration: Corrections of its intervals.
-        n_toys: Background-only toys behind the global p-value.
+        n_toys: Background-only toys behind each global p-value.
         degree: Degree of the polynomial of the profiled background.
-        generator: Source of randomness.
+        generators: Source of randomness of each histogram, so that none depends on the others.
+
+    Returns:
+        The scans, in the order of the histograms.
     """
+    alike: dict[tuple[int, bytes], list[int]] = defaultdict(list)
+    for index, histogram in enumerate(histograms):
+        exposure = exposures(histogram.edges)
+        key = b"" if exposure is None else exposure.numpy().tobytes()
+        alike[histogram.n_bins, key].append(index)
+    scans: dict[int, Scan] = {}
+    for rows in alike.values():
+        found = _scan_alike(
+            [histograms[row] for row in rows],
+            hunter,
+            calibration=calibration,
+            n_toys=n_toys,
+            degree=degree,
+            generators=[generators[row] for row in rows],
+        )
+        scans |= dict(zip(rows, found, strict=True))
+    return [scans[row] for row in range(len(histograms))]
+
+
+def _scan_alike(
+    histograms: Sequence[Histogram],
+    hunter: Hunter,
+    *,
+    calibration: Calibration,
+    n_toys: int,
+    degree: int,
+    generators: Sequence[torch.Generator],
+) -> list[Scan]:
+    """Scan histograms with the same number of bins and the same exposures."""
     start = time.perf_counter()
-    observed = torch.as_tensor(histogram.values, dtype=torch.float32)[None]
-    exposure = exposures(histogram.edges)
+    observed = torch.as_tensor(np.stack([histogram.values for histogram in histograms]))
+    exposure = exposures(histograms[0].edges)
     found = predict(hunter, observed, exposure=exposure)
-    toys = toy_maxima(hunter, found.background, n_toys, exposure=exposure, generator=generator)[0]
-    bins = _describe_bins(histogram, hunter, found, calibration, degree=degree)
-    p = global_p(largest_z(found).double().numpy(), toys[None])
-    reasons = doubts(histogram, hunter, found.background[0].double().numpy())
-    quantiles = calibration.intervals(found.quantiles.double().numpy(), cell_of(found, hunter))
-    summary = _summarise(histogram, bins, found, quantiles[0])
-    summary |= {
-        "p_global": float(p.p[0]),
-        "p_global_error": float(p.error[0]),
-        "z_global": float(norm.isf(p.p[0])),
-        "n_toys": n_toys,
-        "covered": not reasons,
-        "reasons": "; ".join(reasons),
-        "seconds": time.perf_counter() - start,
-    }
-    return Scan(bins, toys, summary)
+    toys = toy_maxima(hunter, found.background, n_toys, exposure=exposure, generators=generators)
+    p = global_p(largest_z(found).double().numpy(), toys)
+    cells = cell_of(found, hunter)
+    quantiles = calibration.intervals(found.quantiles.double().numpy(), cells)
+    known = _describe_bins(observed, hunter, found, sigma=calibration.sigma[cells], degree=degree)
+    seconds = (time.perf_counter() - start) / len(histograms)
+    scans = []
+    for row, histogram in enumerate(histograms):
+        bins = _as_table(histogram, {name: values[row] for name, values in known.items()})
+        reasons = doubts(histogram, hunter, known["background"][row])
+        summary = _summarise(histogram, bins, quantiles[row])
+        summary |= {
+            "z_max": float(largest_z(found)[row]),
+            "evidence": float(found.evidence[row]),
+            "p_global": float(p.p[row]),
+            "p_global_error": float(p.error[row]),
+            "z_global": float(norm.isf(p.p[row])),
+            "n_toys": n_toys,
+            "covered": not reasons,
+            "reasons": "; ".join(reasons),
+            "seconds": seconds,
+        }
+        scans.append(Scan(bins, toys[row], summary))
+    return scans
 
 
 def toy_maxima(
@@ -97,7 +140,7 @@ def toy_maxima(
     n_toys: int,
     *,
     exposure: Tensor | None = None,
-    generator: torch.Generator,
+    generators: Sequence[torch.Generator],
 ) -> NDArray[np.float64]:
     """Return the largest predicted significance of background-only toys.
 
@@ -106,16 +149,23 @@ def toy_maxima(
         background: Expected counts, shape ``(n, n_bins)``.
         n_toys: Toys per histogram.
         exposure: See :meth:`~bumpflow.hunts.networks.LibraryNet.forward`.
-        generator: Source of randomness.
+        generators: Source of randomness of each histogram.
 
     Returns:
         Shape ``(n, n_toys)``.
     """
+    n_rows = max(1, TOY_BINS // (n_toys * background.shape[1]))
     found = []
-    for row in background:
-        toys = torch.poisson(row.expand(n_toys, -1), generator=generator)
-        found.append(largest_z(predict(hunter, toys, exposure=exposure)))
-    return torch.stack(found).double().numpy()
+    for start in range(0, len(background), n_rows):
+        rows = slice(start, start + n_rows)
+        toys = torch.cat(
+            [
+                torch.poisson(row.expand(n_toys, -1), generator=generator)
+                for row, generator in zip(background[rows], generators[rows], strict=True)
+            ]
+        )
+        found.append(largest_z(predict(hunter, toys, exposure=exposure)).view(-1, n_toys))
+    return torch.cat(found).double().numpy()
 
 
 def global_p(observed: NDArray, toys: NDArray) -> GlobalP:
@@ -189,34 +239,41 @@ def _residuals(observed: NDArray, background: NDArray) -> tuple[float, float, in
 
 
 def _describe_bins(
-    histogram: Histogram,
-    hunter: Hunter,
-    found: Prediction,
-    calibration: Calibration,
-    *,
-    degree: int,
-) -> pd.DataFrame:
-    """Return what is known of each bin."""
+    observed: Tensor, hunter: Hunter, found: Prediction, *, sigma: NDArray, degree: int
+) -> dict[str, NDArray]:
+    """Return what is known of each bin, arrays of shape ``(n, n_bins)``.
+
+    Args:
+        observed: Counts, shape ``(n, n_bins)``; in double precision.
+        hunter: The network.
+        found: What it predicts of them.
+        sigma: Factors on the predicted standard deviations of z, shape ``(n,)``.
+        degree: Degree of the polynomial of the profiled background.
+    """
     n_widths = len(hunter.widths)
     mean, log_sigma = found.z[:, -1], found.log_sigma[:, -1]
-    sigma = torch.exp(log_sigma) * float(calibration.sigma[cell_of(found, hunter)[0]])
-    best = found.z[0, :n_widths].argmax(0).clamp_max(n_widths - 1).numpy()
-    observed = torch.as_tensor(histogram.values, dtype=torch.float64)[None]
+    error = torch.exp(log_sigma) * torch.as_tensor(sigma)[:, None].float()
+    best = found.z[:, :n_widths].argmax(1).clamp_max(n_widths - 1).numpy()
     profiled = z_profiled(observed, widths=hunter.widths, degree=degree).z.amax(1)
-    return pd.DataFrame(
-        {
-            "bin": np.arange(histogram.n_bins),
-            "low": histogram.edges[:-1],
-            "high": histogram.edges[1:],
-            "observed": histogram.values,
-            "background": found.background[0].double().numpy(),
-            "z": positive_part(mean, log_sigma)[0].double().numpy(),
-            "z_low": (mean - sigma).clamp_min(0)[0].double().numpy(),
-            "z_high": (mean + sigma).clamp_min(0)[0].double().numpy(),
-            "width": np.asarray(hunter.widths)[best],
-            "z_profiled": profiled.clamp_min(0)[0].numpy(),
-        }
-    )
+    return {
+        "background": found.background.double().numpy(),
+        "z": positive_part(mean, log_sigma).double().numpy(),
+        "z_low": (mean - error).clamp_min(0).double().numpy(),
+        "z_high": (mean + error).clamp_min(0).double().numpy(),
+        "width": np.asarray(hunter.widths)[best],
+        "z_profiled": profiled.clamp_min(0).numpy(),
+    }
+
+
+def _as_table(histogram: Histogram, known: dict[str, NDArray]) -> pd.DataFrame:
+    """Return one row per bin of a histogram."""
+    own = {
+        "bin": np.arange(histogram.n_bins),
+        "low": histogram.edges[:-1],
+        "high": histogram.edges[1:],
+        "observed": histogram.values,
+    }
+    return pd.DataFrame(own | known)
 
 
 def cell_of(found: Prediction, hunter: Hunter) -> NDArray[np.int64]:
@@ -243,9 +300,7 @@ def list_bumps(bins: pd.DataFrame) -> pd.DataFrame:
     return chosen.sort_values("z", ascending=False, ignore_index=True)
 
 
-def _summarise(
-    histogram: Histogram, bins: pd.DataFrame, found: Prediction, quantiles: NDArray
-) -> dict[str, object]:
+def _summarise(histogram: Histogram, bins: pd.DataFrame, quantiles: NDArray) -> dict[str, object]:
     """Return the most significant bin and its interval."""
     best = int(bins["z"].argmax())
     return {
@@ -254,10 +309,8 @@ def _summarise(
         "unit": histogram.unit,
         "n_bins": histogram.n_bins,
         "n_events": float(histogram.values.sum()),
-        "z_max": float(largest_z(found)[0]),
         "z_low": float(quantiles[QUANTILES.index(0.16)]),
         "z_high": float(quantiles[QUANTILES.index(0.84)]),
-        "evidence": float(found.evidence[0]),
         "bin": best,
         "low": float(histogram.edges[best]),
         "high": float(histogram.edges[best + 1]),

@@ -13,6 +13,8 @@ from bumpflow.summary import Quantity
 
 N_DRAWS = 100
 """Bootstrap samples behind the errors of tests."""
+N_RANKED = 30
+"""Histograms of a scan, at most, that the scorecard lists."""
 NO_ERROR = ("n", "worst_cell_bias")
 
 
@@ -61,10 +63,14 @@ def global_p_quantities(table: pd.DataFrame) -> list[Quantity]:
 
 
 def scan_quantities(summary: pd.DataFrame) -> list[Quantity]:
-    """Return where the most significant bump of each histogram is, and how surprising it is."""
+    """Return where the most significant bump of each histogram is, and how surprising it is.
+
+    Args:
+        summary: A row per histogram; of many, the most surprising ones are taken.
+    """
     found = []
-    for row in summary.to_dict("records"):
-        subject, unit = f"ddp.{row['histogram']}", row["unit"]
+    for row in summary.nsmallest(N_RANKED, "rank").to_dict("records"):
+        subject, unit = f"ddp.{row['histogram'].replace('.', '_')}", row["unit"]
         error = (row["z_high"] - row["z_low"]) / 2
         half_bin = (row["high"] - row["low"]) / 2
         found += [

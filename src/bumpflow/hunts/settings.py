@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from bumpflow.hunts.histogram import InvalidHistogram
+from bumpflow.ingest.histograms import NAMES, SUFFIXES, check_file, holds_many
 from bumpflow.suggest import suggest
 
 PAPER_TEST = "task2022"
@@ -23,11 +25,12 @@ def scanned_histograms(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the histograms to scan by name: the selected ones, and files to scan besides.
 
     A file's name without its suffix, in lower case and without anything but letters and digits,
-    is the name of its histogram.
+    is the name of its histogram. A table with a column "histogram" holds many.
     """
     chosen = {name: dict(config["histograms"][name]) for name in config["ddp"]["histograms"]}
     for path in scan_files(config):
-        chosen[_name_of(path)] = {"path": path, "source": Path(path).name}
+        many = {"by": NAMES} if holds_many(Path(path)) else {}
+        chosen[_name_of(path)] = {"path": path, "source": Path(path).name} | many
     return chosen
 
 
@@ -38,8 +41,37 @@ def _name_of(path: str) -> str:
 
 def scan_files(config: Mapping[str, Any]) -> list[str]:
     """Return the files that are to be scanned besides the named histograms."""
-    files = config.get("scan") or []
-    return [files] if isinstance(files, str) else list(files)
+    return [file for path in _scan_paths(config) for file in _expand(path)]
+
+
+def _scan_paths(config: Mapping[str, Any]) -> list[str]:
+    """Return files, folders and patterns as they are given."""
+    paths = config.get("scan") or []
+    return [paths] if isinstance(paths, str) else list(paths)
+
+
+def _expand(path: str) -> list[str]:
+    """Return the files that a folder holds or a pattern matches; a file is itself."""
+    if Path(path).is_dir():
+        files = [file for file in Path(path).iterdir() if {*file.suffixes[-2:]} & {*SUFFIXES}]
+        return sorted(map(str, files))
+    if Path(path).exists() or not set("*?[") & set(path):
+        return [path]
+    base = Path(Path(path).anchor)
+    return sorted(map(str, base.glob(str(Path(path).relative_to(base)))))
+
+
+def shown_histograms(config: Mapping[str, Any]) -> list[str]:
+    """Return the histograms with a figure of their own: those that are given one by one."""
+    scanned = scanned_histograms(config)
+    alone = {_name_of(path) for path in _scan_paths(config) if _expand(path) == [path]}
+    alone |= set(config["ddp"]["histograms"])
+    return [name for name, block in scanned.items() if name in alone and "by" not in block]
+
+
+def scan_figures(config: Mapping[str, Any]) -> list[str]:
+    """Return the names of the figures of a scan."""
+    return ["hunt_ranking", "hunt_top", *(f"scan_{name}" for name in shown_histograms(config))]
 
 
 def hunter_spectra(config: Mapping[str, Any], hunter: str) -> dict[str, Any]:
@@ -67,6 +99,18 @@ def background_groups(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return {group: dict(config["spectra"][name]) for group, name in groups.items()}
 
 
+def category_files(config: Mapping[str, Any], mixture: str) -> list[str]:
+    """Return the files of events to categorise: a mixture's, or a user's of Dark Machines."""
+    block = config["ddp"]["darkmachines"].get(mixture)
+    return list(block["files"]) if block else [f"<results>/mixtures/{mixture}.parquet"]
+
+
+def darkmachines_format(config: Mapping[str, Any], mixture: str) -> dict[str, Any] | None:
+    """Return how files of Dark Machines are to be read; None for a mixture of samples."""
+    block = config["ddp"]["darkmachines"].get(mixture)
+    return block and {key: block[key] for key in ("unit", "luminosity_fb")}
+
+
 def check_hunts(config: Mapping[str, Any]) -> Iterator[str]:
     """Find what is wrong with the configuration of bump hunts."""
     hunts, hunters, spectra = config["ddp"], config["hunters"], config["spectra"]
@@ -91,16 +135,35 @@ def check_hunts(config: Mapping[str, Any]) -> Iterator[str]:
         if name not in config["histograms"]:
             known = suggest(name, config["histograms"])
             yield f"ddp.histograms: {name!r} is not defined in histograms{known}"
-    if (mixture := hunts["categories"]["mixture"]) not in config["mixtures"]:
-        known = suggest(mixture, config["mixtures"])
+    mixtures = [*config["mixtures"], *hunts["darkmachines"]]
+    if (mixture := hunts["categories"]["mixture"]) not in mixtures:
+        known = suggest(mixture, mixtures)
         yield f"ddp.categories.mixture: {mixture!r} is not defined in mixtures{known}"
+    for name in hunts["darkmachines"].keys() & config["mixtures"].keys():
+        yield f"ddp.darkmachines.{name}: a mixture has this name: choose another"
     names = [*hunts["histograms"], *map(_name_of, scan_files(config))]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"scan: two histograms are given, and both are called {name!r}: rename a file"
+    for path in _scan_paths(config):
+        if not _expand(path):
+            yield f"scan: {path!r} has no files of histograms: correct the folder or the pattern"
     for test in (PAPER_TEST, FUNCTIONS_TEST):
         if test not in hunts["tests"]:
             yield f"ddp.tests: {test!r} is missing: the report's figures show it"
     yield from _check_ranges(spectra)
+    if set(hunts["histograms"]) <= set(config["histograms"]):
+        yield from _check_histograms(config)
+
+
+def _check_histograms(config: Mapping[str, Any]) -> Iterator[str]:
+    """Find histograms that cannot be scanned, of those whose files are there."""
+    for name, block in scanned_histograms(config).items():
+        path = Path(block["path"])
+        if path.is_file():
+            try:
+                check_file(path, name, block)
+            except InvalidHistogram as error:
+                yield str(error)
 
 
 def _check_ranges(spectra: Mapping[str, Any]) -> Iterator[str]:

@@ -214,6 +214,20 @@ def fit_spectra(
     return shapes, dict(dropped)
 
 
+def split_shapes(shapes: pd.DataFrame) -> pd.DataFrame:
+    """Return shapes by category and combination, every other one for training and for tests.
+
+    Args:
+        shapes: See :func:`fit_spectra`.
+
+    Returns:
+        The same, in this order, with ``split``, ``train`` or ``test``.
+    """
+    ordered = shapes.sort_values(["category", "combination"], ignore_index=True)
+    names = np.resize(np.array(["train", "test"], dtype=object), len(ordered))
+    return ordered.assign(split=pd.Series(names, dtype="str"))
+
+
 def _fit_block(
     block: Spectra, *, n_bins: tuple[int, int], min_events: float
 ) -> tuple[pd.DataFrame, Counter[str]]:

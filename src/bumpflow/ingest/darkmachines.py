@@ -45,21 +45,26 @@ IS_SEPARATOR = np.isin(np.arange(256), (NEWLINE, SEMICOLON, COMMA))  # faster th
 
 
 def read_darkmachines_batches(
-    path: Path, *, unit: Literal["MeV", "GeV"] = "MeV", chunk_bytes: int = CHUNK
+    path: Path,
+    *,
+    unit: Literal["MeV", "GeV"] = "MeV",
+    luminosity_fb: float = 1,
+    chunk_bytes: int = CHUNK,
 ) -> Iterator[pa.Table]:
     """Yield the events of a file in the Dark Machines format, so that memory is bounded.
 
     Args:
         path: The file, gzipped if its name ends on ``.gz``.
         unit: Unit of energies and momenta in the file; in the public files it is MeV.
+        luminosity_fb: Integrated luminosity that the events' weights are for [1/fb].
         chunk_bytes: How much text becomes one table.
 
     Yields:
         Tables of generated events' columns: lists ``electron_pt`` [GeV], ``electron_eta``,
         ``electron_phi`` [rad], ``electron_charge``, the same of ``muon``, ``photon_pt``, ``_eta``
         and ``_phi``, ``jet_pt``, ``jet_eta``, ``jet_phi``, ``jet_mass`` [GeV], ``jet_btag`` (0, or
-        2 for b jets), hardest first, and numbers ``met`` [GeV], ``met_phi`` [rad], ``weight`` and
-        ``sample``, the process.
+        2 for b jets), hardest first, and numbers ``met`` [GeV], ``met_phi`` [rad], ``weight_fb``
+        [fb] and ``sample``, the process.
 
     Raises:
         InvalidEvents: If a line is malformed or a number impossible, at its line; or if the file
@@ -68,7 +73,7 @@ def read_darkmachines_batches(
     first = 1
     for text in prefetch(_whole_lines(path, chunk_bytes)):
         try:
-            table = _convert(text, scale=IN_GEV[unit])
+            table = _convert(text, scale=IN_GEV[unit], luminosity_fb=luminosity_fb)
         except pa.ArrowInvalid:
             table = None
         if table is None:
@@ -109,7 +114,7 @@ def _whole_lines(path: Path, chunk_bytes: int) -> Iterator[bytes]:
                 return
 
 
-def _convert(text: bytes, *, scale: float) -> pa.Table | None:
+def _convert(text: bytes, *, scale: float, luminosity_fb: float) -> pa.Table | None:
     """Return the events of some lines, None if a line is wrong."""
     characters = np.frombuffer(text, dtype=np.uint8)
     separators = characters[IS_SEPARATOR[characters]]
@@ -145,7 +150,7 @@ def _convert(text: bytes, *, scale: float) -> pa.Table | None:
         | {
             "met": (met * scale).astype(np.float32),
             "met_phi": met_phi.astype(np.float32),
-            "weight": weight,
+            "weight_fb": weight / luminosity_fb,
             "sample": process,
         }
     )

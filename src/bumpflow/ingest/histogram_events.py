@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from bumpflow.hunts.histogram import InvalidHistogram
 from bumpflow.ingest.histogram_bins import Bins, missing, readable
 from bumpflow.ingest.histogram_objects import find_object, open_root, readable_root
 from bumpflow.ingest.histogram_tables import (
+    HEAD,
     Table,
     check_numbers,
     find_column,
@@ -30,8 +32,6 @@ ROWS = 1 << 18
 """Events of Parquet and ROOT files read at a time."""
 BLOCK = 1 << 22
 """Bytes of text read at a time."""
-HEAD = 1 << 16
-"""Bytes of text in which the first line that is no comment must end."""
 CURE = "name the column of the variable as `events: {column: ...}`"
 
 
@@ -69,13 +69,7 @@ def fill_bins(path: Path, events: Mapping[str, Any], *, name: str | None) -> Bin
     edges = _edges(events, file=path.name)
     counts, n_events = np.zeros(len(edges) - 1), 0
     for piece in _pieces(path, events["column"], name=name):
-        if not np.all(finite := np.isfinite(piece.values)):
-            row = int(np.argmin(finite))
-            msg = (
-                f"{path.name}, {piece.unit} {piece.first + row}, column {events['column']!r}:"
-                f" {piece.values[row]} is not finite: correct the event or remove it"
-            )
-            raise InvalidHistogram(msg)
+        _check_piece(piece, events["column"], file=path.name)
         counts += np.histogram(piece.values, edges)[0]
         n_events += len(piece.values)
     n_dropped = n_events - int(counts.sum())
@@ -84,6 +78,33 @@ def fill_bins(path: Path, events: Mapping[str, Any], *, name: str | None) -> Bin
         path.name, n_events, n_dropped, 100 * n_dropped / max(n_events, 1), edges[0], edges[-1],
     )  # fmt: skip
     return Bins(counts, edges, variable=str(events["column"]))
+
+
+def check_events(path: Path, events: Mapping[str, Any], *, name: str | None) -> None:
+    """Refuse a file of events whose column is missing, or whose first events are bad.
+
+    Args:
+        path: As for :func:`fill_bins`.
+        events: As for :func:`fill_bins`.
+        name: As for :func:`fill_bins`.
+
+    Raises:
+        InvalidHistogram: As :func:`fill_bins`, of the first piece of the file.
+    """
+    _edges(events, file=path.name)
+    for piece in islice(_pieces(path, events["column"], name=name), 1):
+        _check_piece(piece, events["column"], file=path.name)
+
+
+def _check_piece(piece: Piece, column: str | int, *, file: str) -> None:
+    """Refuse values that are not finite."""
+    if not np.all(finite := np.isfinite(piece.values)):
+        row = int(np.argmin(finite))
+        msg = (
+            f"{file}, {piece.unit} {piece.first + row}, column {column!r}:"
+            f" {piece.values[row]} is not finite: correct the event or remove it"
+        )
+        raise InvalidHistogram(msg)
 
 
 def _edges(events: Mapping[str, Any], *, file: str) -> NDArray[np.float64]:

@@ -3,6 +3,7 @@
 import csv
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +17,8 @@ from bumpflow.ingest.histogram_bins import Bins, center_edges, missing, readable
 
 LARGEST = 1 << 24
 """Bytes of text, or rows of Parquet, beyond which a file cannot be one of bins."""
+HEAD = 1 << 16
+"""Bytes of text in which the first line that is no comment must end."""
 ROLES = {
     "low": {"low", "lo", "lower", "left", "min", "xmin", "xlow"},
     "high": {"high", "hi", "upper", "right", "max", "xmax", "xhigh"},
@@ -74,6 +77,60 @@ def read_text_bins(path: Path, columns: Columns | None) -> Bins:
         InvalidHistogram: If the file cannot be read, lines have different numbers of columns, or
             a value is not a number.
     """
+    numbers, rows = _read_lines(path)
+    return table_bins(_text_table(numbers, rows, file=path.name), columns)
+
+
+def read_text_groups(path: Path, columns: Columns | None, *, by: str) -> dict[str, Bins]:
+    """Return the bins of each histogram of a text file, by its name in one of the columns.
+
+    Args:
+        path: As for :func:`read_text_bins`.
+        columns: Which columns to take, see :func:`table_bins`.
+        by: The column of the names.
+
+    Raises:
+        InvalidHistogram: As :func:`read_text_bins`, or if there is no such column, or a line has
+            no name.
+    """
+    numbers, rows = _read_lines(path)
+    table = _text_table(numbers, rows, file=path.name)
+    position = find_column(by, table)
+    lines: dict[str, list[int]] = {}
+    for line, row in enumerate(rows[1:], start=1):
+        lines.setdefault(row[position], []).append(line)
+    if "" in lines:
+        where = f"{path.name}, line {numbers[lines[''][0]]}, column {by!r}"
+        msg = f"{where}: a bin of no histogram: name its histogram or remove the line"
+        raise InvalidHistogram(msg)
+    return {
+        name: table_bins(
+            _text_table(
+                [numbers[0], *(numbers[line] for line in own)],
+                [rows[0], *(rows[line] for line in own)],
+                file=path.name,
+            ),
+            columns,
+        )
+        for name, own in lines.items()
+    }
+
+
+def column_names(path: Path) -> list[str]:
+    """Return the names of a table's columns; none if it has no header or cannot be read."""
+    try:
+        if path.suffix == ".parquet":
+            return list(pq.read_schema(path).names)
+        with pa.input_stream(str(path), compression="detect") as stream:
+            head = stream.read(HEAD).decode("utf-8-sig", errors="replace")
+        fields = split_lines(head, file=path.name)[1][0]
+    except (InvalidHistogram, OSError, pa.ArrowException):  # whoever reads it says what is wrong
+        return []
+    return fields if is_header(fields) else []
+
+
+def _read_lines(path: Path) -> tuple[list[int], list[list[str]]]:
+    """Return the numbers and fields of a file's lines, see :func:`split_lines`."""
     with readable(path, "text"):
         with pa.input_stream(str(path), compression="detect") as stream:
             content = stream.read(LARGEST + 1)
@@ -84,8 +141,7 @@ def read_text_bins(path: Path, columns: Columns | None) -> Bins:
             )
             raise InvalidHistogram(msg)
         text = content.decode("utf-8-sig")
-    numbers, rows = split_lines(text, file=path.name)
-    return table_bins(_text_table(numbers, rows, file=path.name), columns)
+    return split_lines(text, file=path.name)
 
 
 def split_lines(text: str, *, file: str) -> tuple[list[int], list[list[str]]]:
@@ -173,24 +229,72 @@ def read_parquet_bins(path: Path, columns: Columns | None) -> Bins:
     Raises:
         InvalidHistogram: If the file is damaged, or a column holds no numbers.
     """
-    with readable(path, "Parquet"):
-        file = pq.ParquetFile(path)
-    with file:
+    return table_bins(_parquet_table(_open_parquet(path)), columns)
+
+
+def read_parquet_groups(path: Path, columns: Columns | None, *, by: str) -> dict[str, Bins]:
+    """Return the bins of each histogram of a Parquet table, by its name in one of the columns.
+
+    Args:
+        path: The file.
+        columns: Which columns to take, see :func:`table_bins`.
+        by: The column of the names, texts or whole numbers.
+
+    Raises:
+        InvalidHistogram: As :func:`read_parquet_bins`, or if there is no such column, or a row
+            has no name.
+    """
+    opened = _open_parquet(path)
+    position = find_column(by, _parquet_table(opened))
+    names = opened.read(position).cast(pa.string()).combine_chunks()
+    if names.null_count:
+        row = names.is_null().index(True).as_py() + 1
+        msg = f"{path.name}, row {row}, column {by!r}: a bin of no histogram: name its histogram"
+        raise InvalidHistogram(msg)
+    codes = names.dictionary_encode()
+    order = np.argsort(codes.indices.to_numpy(), kind="stable")
+    ends = np.cumsum(np.bincount(codes.indices.to_numpy()))
+    return {
+        name: table_bins(_parquet_table(opened, chosen=own), columns)
+        for name, own in zip(codes.dictionary.to_pylist(), np.split(order, ends[:-1]), strict=True)
+    }
+
+
+class _Parquet(NamedTuple):
+    """A Parquet file: its name, schema, number of rows, and how to read a column by position."""
+
+    file: str
+    schema: pa.Schema
+    n_rows: int
+    read: Callable[[int], pa.ChunkedArray]
+
+
+def _open_parquet(path: Path) -> _Parquet:
+    """Return a Parquet file that is small enough to be one of bins."""
+    with readable(path, "Parquet"), pq.ParquetFile(path) as file:
         schema, n_rows = file.schema_arrow, file.metadata.num_rows
-        if n_rows > LARGEST:
-            msg = f"{path}: {n_rows} rows, too many for a histogram: are these `events`?"
-            raise InvalidHistogram(msg)
+    if n_rows > LARGEST:
+        msg = f"{path}: {n_rows} rows, too many for a histogram: are these `events`?"
+        raise InvalidHistogram(msg)
 
-        def column(position: int) -> NDArray[np.float64]:
-            field = schema.field(position)
-            check_numbers(field, file=path.name)
-            with readable(path, "Parquet"):
-                values = file.read(columns=[field.name])[0]
-            return values.cast(pa.float64(), safe=False).to_numpy()
+    @cache
+    def read(position: int) -> pa.ChunkedArray:
+        with readable(path, "Parquet"), pq.ParquetFile(path) as file:
+            return file.read(columns=[schema.field(position).name])[0]
 
-        names = list(schema.names)
-        table = Table(path.name, names, len(names), n_rows, column, lambda i: f"row {i + 1}")
-        return table_bins(table, columns)
+    return _Parquet(path.name, schema, n_rows, read)
+
+
+def _parquet_table(opened: _Parquet, *, chosen: NDArray[np.int64] | None = None) -> Table:
+    """Return all rows of a Parquet file, or the chosen ones, as a table."""
+    rows = np.arange(opened.n_rows) if chosen is None else chosen
+
+    def column(position: int) -> NDArray[np.float64]:
+        check_numbers(opened.schema.field(position), file=opened.file)
+        return opened.read(position).cast(pa.float64(), safe=False).to_numpy()[rows]
+
+    names = list(opened.schema.names)
+    return Table(opened.file, names, len(names), len(rows), column, lambda i: f"row {rows[i] + 1}")
 
 
 def check_numbers(field: pa.Field, *, file: str) -> None:

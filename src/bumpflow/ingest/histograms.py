@@ -1,7 +1,8 @@
 """Read a histogram of counts from the files that physicists have."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,19 +10,31 @@ import numpy as np
 
 from bumpflow.hunts.histogram import Histogram, InvalidHistogram, check_histogram
 from bumpflow.ingest.histogram_bins import Bins
-from bumpflow.ingest.histogram_events import fill_bins
+from bumpflow.ingest.histogram_events import check_events, fill_bins
 from bumpflow.ingest.histogram_objects import read_hepdata_bins, read_root_bins
-from bumpflow.ingest.histogram_tables import read_parquet_bins, read_text_bins
+from bumpflow.ingest.histogram_tables import (
+    column_names,
+    read_parquet_bins,
+    read_parquet_groups,
+    read_text_bins,
+    read_text_groups,
+)
 
 log = logging.getLogger(__name__)
 
 TEXT = (".csv", ".tsv", ".txt", ".dat")
-OPTIONS = {"columns", "object", "quantity", "scale", "range", "events"}
+TABLES = (*TEXT, ".parquet")
+SUFFIXES = (*TABLES, ".root", ".yaml", ".yml")
+OPTIONS = {"columns", "by", "object", "quantity", "scale", "range", "events"}
 """What a reader can be told."""
 DESCRIPTIONS = {"path", "variable", "unit", "source"}
 """What may stand beside the options: where the histogram is, and what to call it."""
-ALONE = {"columns", "quantity"}
+ALONE = {"columns", "by", "quantity"}
 """Options that have no meaning for a histogram filled from events."""
+NAMES = "histogram"
+"""Column by which a table that nothing else is said about holds many histograms."""
+AT_ONCE = 1 << 25
+"""Bytes of a file of events up to which all of it is checked before any job."""
 ROUNDING = 1e-6
 """By how much of its width a bin may reach out of the range."""
 
@@ -55,16 +68,78 @@ def read_histogram(path: Path, name: str, options: Mapping[str, Any]) -> Histogr
         InvalidHistogram: If an option is unknown, the file is not there, damaged or foreign, or
             :func:`bumpflow.hunts.histogram.check_histogram` refuses what it holds.
     """
-    _check_options(name, options)
-    if not path.is_file():
-        msg = f"histogram {name}: there is no file {path}: correct its `path`"
-        raise InvalidHistogram(msg)
-    try:
+    _check_source(path, name, options)
+    with _blamed(name):
         bins = _read(path, options)
-        bins = _cut(_as_counts(bins, options), options.get("range"), file=path.name)
+    return _as_histogram(bins, name, options, path=path)
+
+
+def read_histograms(path: Path, name: str, options: Mapping[str, Any]) -> list[Histogram]:
+    """Read the histogram of a file, or all that a column of names tells apart.
+
+    Args:
+        path: As for :func:`read_histogram`.
+        name: Name of the histogram, or what the names of many begin with.
+        options: As for :func:`read_histogram`, and ``by``: the column of a table of text or
+            Parquet that names the histogram of each bin.
+
+    Raises:
+        InvalidHistogram: As :func:`read_histogram`.
+    """
+    if "by" not in options:
+        return [read_histogram(path, name, options)]
+    _check_source(path, name, options)
+    if _suffix(path) not in TABLES:
+        msg = f"histogram {name}: {path} is none of {', '.join(TABLES)}, which `by` is for"
+        raise InvalidHistogram(msg)
+    with _blamed(name):
+        read = read_parquet_groups if path.suffix == ".parquet" else read_text_groups
+        found = read(path, options.get("columns"), by=options["by"])
+    return [
+        _as_histogram(bins, f"{name} {own}", options, path=path) for own, bins in found.items()
+    ]
+
+
+def check_file(path: Path, name: str, options: Mapping[str, Any]) -> None:
+    """Refuse a file that cannot be scanned, as far as can be told within a second.
+
+    Of events in large files only the first are read.
+
+    Raises:
+        InvalidHistogram: As :func:`read_histogram`.
+    """
+    if "events" in options and path.stat().st_size > AT_ONCE:
+        _check_source(path, name, options)
+        with _blamed(name):
+            check_events(path, options["events"], name=options.get("object"))
+    else:
+        read_histograms(path, name, options)
+
+
+def holds_many(path: Path) -> bool:
+    """Return whether a file is a table of many histograms, named by a column "histogram"."""
+    return _suffix(path) in TABLES and path.is_file() and NAMES in column_names(path)
+
+
+def _suffix(path: Path) -> str:
+    """Return the suffix that tells a file's format, whether or not it is compressed."""
+    return path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
+
+
+@contextmanager
+def _blamed(name: str) -> Iterator[None]:
+    """Put a histogram's name before what is wrong with its file."""
+    try:
+        yield
     except InvalidHistogram as error:
         msg = f"histogram {name}: {error}"
         raise InvalidHistogram(msg) from error
+
+
+def _as_histogram(bins: Bins, name: str, options: Mapping[str, Any], *, path: Path) -> Histogram:
+    """Return the bins of a file as a histogram of counts that is fit for a hunt."""
+    with _blamed(name):
+        bins = _cut(_as_counts(bins, options), options.get("range"), file=path.name)
     variable = str(options.get("variable", bins.variable))
     unit = str(options.get("unit", bins.unit))
     histogram = Histogram(name, bins.values, bins.edges, variable=variable, unit=unit)
@@ -78,6 +153,14 @@ def read_histogram(path: Path, name: str, options: Mapping[str, Any]) -> Histogr
         name, bins.values.sum(), len(bins.values), bins.edges[0], bins.edges[-1], unit, path,
     )  # fmt: skip
     return histogram
+
+
+def _check_source(path: Path, name: str, options: Mapping[str, Any]) -> None:
+    """Refuse options that mean nothing, and a file that is not there."""
+    _check_options(name, options)
+    if not path.is_file():
+        msg = f"histogram {name}: there is no file {path}: correct its `path`"
+        raise InvalidHistogram(msg)
 
 
 def _check_options(name: str, options: Mapping[str, Any]) -> None:
@@ -101,7 +184,7 @@ def _check_options(name: str, options: Mapping[str, Any]) -> None:
 
 def _read(path: Path, options: Mapping[str, Any]) -> Bins:
     """Return the bins of a file as it gives them."""
-    suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
+    suffix = _suffix(path)
     columns, name = options.get("columns"), options.get("object")
     if "events" in options:
         return fill_bins(path, options["events"], name=name)
@@ -113,7 +196,7 @@ def _read(path: Path, options: Mapping[str, Any]) -> Bins:
         return read_root_bins(path, name)
     if suffix in (".yaml", ".yml"):
         return read_hepdata_bins(path, name)
-    msg = f"{path}: suffix {suffix!r} is none of {', '.join(TEXT)}, .parquet, .root, .yaml, .yml"
+    msg = f"{path}: suffix {suffix!r} is none of {', '.join(SUFFIXES)}"
     raise InvalidHistogram(msg)
 
 

@@ -288,7 +288,11 @@ def draw_scan_page(
     draw_toys(side, toys=np.asarray(toys, float), observed=float(summary["z_max"]))
     side.set_title("Largest significance without signal")
     _write_findings(figure.add_subplot(right[1]), summary)
-    handles = _handles(len(np.asarray(toys)))
+    handles = [
+        *scan_handles(),
+        Patch(facecolor=PALE, edgecolor=GREY, label=f"{len(np.asarray(toys))} toys"),
+        Line2D([], [], color=WARNING_COLOR, linewidth=1.6, label="largest $z$ in data"),
+    ]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
 
 
@@ -310,8 +314,8 @@ def _write_findings(ax: Axes, summary: Mapping[str, Any]) -> None:
         ax.annotate(note, (0, 1), below, **place, fontsize=9, color=WARNING_COLOR)
 
 
-def _handles(n_toys: int) -> list[Artist]:
-    """Return the legend of a scan."""
+def scan_handles() -> list[Artist]:
+    """Return the legend of a spectrum, its background and its significance."""
     points = Line2D([], [], color=DATA.color, marker=DATA.marker, linestyle="", label=DATA.label)
     return [
         points,
@@ -319,6 +323,4 @@ def _handles(n_toys: int) -> list[Artist]:
         Patch(color=NETWORK.color, alpha=0.3, linewidth=0, label="68 % interval"),
         Line2D([], [], color=PROFILED.color, linewidth=0.9, label=PROFILED.label),
         Patch(color=MARK_COLOR, alpha=0.2, linewidth=0, label="largest bump ± 1 s.d."),
-        Patch(facecolor=PALE, edgecolor=GREY, label=f"{n_toys} toys"),
-        Line2D([], [], color=WARNING_COLOR, linewidth=1.6, label="largest $z$ in data"),
     ]

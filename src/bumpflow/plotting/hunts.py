@@ -16,7 +16,22 @@ from scipy.stats import binom, kstest
 
 from bumpflow.plotting.hunt_methods import PUBLISHED, PUBLISHED_WITHIN
 from bumpflow.plotting.hunt_numbers import is_limit, p_value_of, poisson_errors
-from bumpflow.plotting.hunt_scan import DATA, DECADES, GREY, NETWORK, PROFILED, plain_text
+from bumpflow.plotting.hunt_scan import (
+    DATA,
+    DECADES,
+    GREY,
+    NETWORK,
+    PROFILED,
+    density_label,
+    draw_counts,
+    draw_significance,
+    edges_of,
+    global_p_text,
+    mark_bump,
+    plain_text,
+    scan_handles,
+    variable_label,
+)
 from bumpflow.plotting.names import SPARE_COLORS, ModelStyle
 from bumpflow.plotting.training import limit_to_descent, mark_best
 
@@ -28,6 +43,8 @@ GROUPS = {
 KNOWN = ModelStyle("background known", "#1f2430", "o")
 LEVELS = ((0.95, "#e4e7ee"), (0.68, "#c3c9d6"))
 """Probability and colour of the bands that chance alone fills."""
+TOP_COLUMNS = 3
+"""Spectra side by side."""
 MEASURES = {
     "spread": (r"spread [$\sigma$]", PUBLISHED["spread"]),
     "exact_bin": ("largest bin exact", PUBLISHED_WITHIN[0]),
@@ -157,6 +174,42 @@ def draw_ranking_page(figure: Figure, *, table: DataFrame, n_shown: int) -> None
         Line2D([], [], color=DATA.color, linewidth=0.8, linestyle="--", label="no signal anywhere"),
         *(Patch(color=c, label=f"{100 * level:.0f} % of chance") for level, c in LEVELS[::-1]),
     ]  # fmt: skip
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+
+
+def draw_top_page(figure: Figure, *, bins: DataFrame, table: DataFrame) -> None:
+    """Draw the spectra in which a bump is least likely to be chance, side by side.
+
+    Args:
+        figure: An empty figure.
+        bins: A row per bin of each spectrum, see :func:`~.hunt_scan.draw_scan_page`, and
+            ``histogram``.
+        table: Summary of the spectra to draw, a row each, in their order.
+    """
+    n_columns = min(len(table), TOP_COLUMNS)
+    grid = figure.add_gridspec(-(-len(table) // n_columns), n_columns)
+    spectra = {str(name): rows.sort_values("bin") for name, rows in bins.groupby("histogram")}
+    found: list[Any] = table.to_dict("records")
+    for place, one in enumerate(found):
+        rows = spectra[one["histogram"]]
+        edges, unit = edges_of(rows), str(one["unit"])
+        part = grid[place].subgridspec(2, 1, height_ratios=(2, 1))
+        upper = figure.add_subplot(part[0])
+        lower = figure.add_subplot(part[1], sharex=upper)
+        observed, background = (rows[name].to_numpy(float) for name in ("observed", "background"))
+        draw_counts(upper, edges=edges, observed=observed, background=background)
+        draw_significance(lower, edges=edges, rows=rows)
+        mark_bump((upper, lower), edges=edges, bin_=one["bin"], width=one["width"])
+        upper.set_xlim(edges[0], edges[-1])
+        upper.set_title(
+            f"{one['rank']}. {plain_text(str(one['histogram']))}: {global_p_text(one)}"
+        )
+        upper.set_ylabel(density_label(edges, unit))
+        upper.tick_params(labelbottom=False)
+        lower.set_ylabel(r"$z$ [$\sigma$]")
+        lower.set_xlabel(variable_label(str(one["variable"]), unit))
+        figure.align_ylabels([upper, lower])
+    handles = scan_handles()
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
 
 

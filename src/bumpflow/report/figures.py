@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bumpflow.config import shown_dataset
-from bumpflow.hunts.settings import scanned_histograms
+from bumpflow.hunts.settings import shown_histograms
 from bumpflow.simulate.settings import samples_of_kind
 
 FIGURES = {
@@ -56,6 +56,7 @@ FIGURES = {
     "ddp": [
         "scan_{histogram}",
         "hunt_ranking",
+        "hunt_top",
         "hunt_paper",
         "hunt_response",
         "hunt_cells",
@@ -65,6 +66,7 @@ FIGURES = {
         "hunt_examples",
         "hunt_training",
     ],
+    "hisigma": [],
 }
 """Figures by analysis, in the order in which they appear; one in braces is made of each."""
 
@@ -80,7 +82,7 @@ def figures_of(config: Mapping[str, Any], analysis: str) -> list[str]:
     names = []
     for name in FIGURES[analysis]:
         if name == SCAN:
-            names += [name.format(histogram=one) for one in scanned_histograms(config)]
+            names += [name.format(histogram=one) for one in shown_histograms(config)]
         elif name not in NEEDS or samples_of_kind(config, NEEDS[name]):
             names.append(name)
     return names

@@ -164,10 +164,21 @@ def confidence_levels(model: BinnedModel, data: Observations, mu: ArrayLike) -> 
 
 
 def _log_cls(tested: _Tested, mu: NDArray) -> NDArray:
-    q = np.sqrt(_statistic(tested, mu))
-    median = np.sqrt(_asimov_statistic(tested, mu))
-    beyond = (q**2 - median**2) / (2 * np.where(median > 0, median, 1.0))
-    distance = np.where(q <= median, q - median, beyond)
+    return log_cls(np.sqrt(_statistic(tested, mu)), np.sqrt(_asimov_statistic(tested, mu)))
+
+
+def log_cls(root: NDArray, median: NDArray) -> NDArray:
+    r"""Return the logarithm of CLs from square roots of test statistics :math:`\tilde q_\mu`.
+
+    Args:
+        root: Those of the data.
+        median: Those of the background-only Asimov data, same shape.
+
+    References:
+        https://arxiv.org/abs/1007.1727, equations 64 to 66
+    """
+    beyond = (root**2 - median**2) / (2 * np.where(median > 0, median, 1.0))
+    distance = np.where(root <= median, root - median, beyond)
     return norm.logsf(distance + median) - norm.logsf(distance)
 
 

@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import numpy as np
@@ -19,6 +20,7 @@ from bumpflow.train import TrainSettings
 
 CPU = torch.device("cpu")
 SIZES = {"hidden_features": 16, "blocks": 1, "components": 3}
+BOX = {"hidden_features": 16, "blocks": 1, "knots": 6}
 SETTINGS = TrainSettings(learning_rate=5e-3, batch_size=128, max_epochs=2, patience=2)
 
 
@@ -66,6 +68,31 @@ def test_density_in_physical_units_integrates_to_one():
     assert total.item() == pytest.approx(1, abs=0.01)  # a threshold falls inside one cell
 
 
+def test_density_on_the_unit_box_integrates_to_one_in_physical_units():
+    fitted, _ = trained(family="box", scaler="rank", sizes=BOX)
+    pt = torch.linspace(-1, 25, 2601)
+    eta = torch.linspace(-25, 25, 501)
+    with torch.no_grad():
+        log_density = fitted.log_prob(torch.cartesian_prod(pt, eta))
+    assert log_density.isfinite().all()
+    total = log_density.exp().sum() * (pt[1] - pt[0]) * (eta[1] - eta[0])
+    assert total.item() == pytest.approx(1, abs=0.02)  # a threshold falls inside one cell
+
+
+def test_redraws_leave_the_density_on_the_unit_box_nearly_normalised():
+    fitted, _ = trained(family="box", scaler="rank", sizes=BOX)
+    drawn = fitted.draw(100_000, generator=torch.Generator().manual_seed(8))
+    assert drawn.n_redrawn < 50  # beyond the training range lie a few of its outermost events
+
+
+@pytest.mark.parametrize(
+    ("family", "scaler"), [("box", "gaussrank"), ("box", "logit"), ("mademog", "rank")]
+)
+def test_family_and_scaler_of_different_ranges_are_refused(family, scaler):
+    with pytest.raises(ValueError, match=f"family '{family}' cannot have scaler '{scaler}'"):
+        density(family=family, scaler=scaler)
+
+
 def test_ensemble_averages_densities_not_logarithms():
     fitted, history = trained(members=3)
     x, _ = events(50, seed=2)
@@ -94,10 +121,13 @@ def test_wrong_context_is_named(context):
         density(context=("mass",)).log_prob(torch.zeros(5, 2), context)
 
 
-@pytest.mark.parametrize("scaler", ["gaussrank", "logit"])
-@pytest.mark.parametrize("family", ["mademog", "glow"])
+@pytest.mark.parametrize(
+    ("family", "scaler"),
+    [*itertools.product(["mademog", "glow"], ["gaussrank", "logit"]), ("box", "rank")],
+)
 def test_stored_density_is_the_same(tmp_path, scaler, family):
-    sizes = SIZES if family == "mademog" else {"hidden_features": 8, "transforms": 2}
+    own = {"mademog": {"components": 3}, "glow": {"transforms": 2}, "box": {"knots": 5}}
+    sizes = {"hidden_features": 16, **own[family]}
     fitted, _ = trained(scaler=scaler, family=family, sizes=sizes, members=2)
     tensors, settings = store(fitted)
     io.write_tensors(tmp_path / "model.safetensors", tensors, settings=settings)

@@ -7,6 +7,7 @@ import torch
 from scipy.stats import kstest
 
 from bumpflow import io
+from bumpflow.hunts import scanning
 from bumpflow.hunts.calibration import Calibration
 from bumpflow.hunts.histogram import Histogram
 from bumpflow.hunts.judging import background_p_values
@@ -16,7 +17,7 @@ from bumpflow.hunts.scanning import (
     global_p,
     list_bumps,
     rank,
-    scan_histogram,
+    scan_histograms,
     toy_maxima,
 )
 from bumpflow.hunts.store import restore_hunter
@@ -39,13 +40,17 @@ def falling(n_bins=60, *, bump=0.0, at=25, seed=0, top=3000.0):
 
 
 def scan(histogram, hunter, *, seed=1, n_toys=200):
-    return scan_histogram(
-        histogram,
+    return scan_all([histogram], hunter, seeds=[seed], n_toys=n_toys)[0]
+
+
+def scan_all(histograms, hunter, *, seeds, n_toys=50):
+    return scan_histograms(
+        histograms,
         hunter,
         calibration=Calibration.none(),
         n_toys=n_toys,
         degree=3,
-        generator=seeded(seed),
+        generators=[seeded(seed) for seed in seeds],
     )
 
 
@@ -68,6 +73,30 @@ def test_scan_repeats_itself(shipped):
     pd.testing.assert_frame_equal(first.bins, second.bins)
     assert np.array_equal(first.toys, second.toys)
     assert not np.array_equal(first.toys, other.toys)
+
+
+def test_histograms_do_not_depend_on_those_that_are_scanned_with_them(shipped, monkeypatch):
+    irregular = np.r_[0, np.cumsum(np.r_[np.ones(20), np.full(40, 3.0)])]
+    many = [
+        falling(bump=300.0),
+        falling(45, seed=1),
+        falling(seed=2),
+        Histogram("irregular", falling(seed=3).values * np.diff(irregular), irregular),
+        falling(seed=4, top=300.0),
+    ]
+    seeds = [5, 6, 7, 8, 9]
+    monkeypatch.setattr(scanning, "TOY_BINS", 60 * 50 * 2)  # toys of two histograms at a time
+    together = scan_all(many, shipped, seeds=seeds)
+    for histogram, seed, found in zip(many, seeds, together, strict=True):
+        alone = scan(histogram, shipped, seed=seed, n_toys=50)
+        pd.testing.assert_frame_equal(found.bins, alone.bins, rtol=1e-3, atol=1e-3)
+        # The last digit of a background may send toys another way, so only their means agree.
+        assert found.toys.mean() == pytest.approx(alone.toys.mean(), abs=0.5)
+        assert found.bins["observed"].tolist() == histogram.values.tolist()
+        for name, value in alone.summary.items():
+            if name not in ("seconds", "p_global", "p_global_error", "z_global"):
+                close = isinstance(value, float)
+                assert found.summary[name] == (pytest.approx(value, abs=1e-3) if close else value)
 
 
 def test_two_bumps_are_told_apart(shipped):
@@ -94,10 +123,14 @@ def test_global_p_counts_the_observation_as_a_toy():
     assert found.error == pytest.approx(np.sqrt([0.6 * 0.4 / 4, 0.2 * 0.8 / 4]))
 
 
-def test_toys_follow_the_background():
+def test_toys_follow_the_background(monkeypatch):
     hunter = small_hunter()
-    background = torch.stack([torch.full((40,), 50.0), torch.full((40,), 5000.0)])
-    assert toy_maxima(hunter, background, 7, generator=seeded(1)).shape == (2, 7)
+    background = torch.stack([torch.full((40,), level) for level in (50.0, 300.0, 5000.0)])
+    alone = [toy_maxima(hunter, background[[k]], 7, generators=[seeded(k)])[0] for k in range(3)]
+    for n_rows in (1, 2, 3):
+        monkeypatch.setattr(scanning, "TOY_BINS", n_rows * 7 * 40)
+        found = toy_maxima(hunter, background, 7, generators=[seeded(k) for k in range(3)])
+        np.testing.assert_allclose(found, alone, atol=1e-3)
 
 
 def test_bins_that_widen_smoothly_need_no_exposure():

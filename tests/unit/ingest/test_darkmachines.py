@@ -46,7 +46,8 @@ def test_objects_become_lists_in_gev(read):
     assert events["photon_phi"].to_pylist() == [[], [], [-2.0, 2.0]]
     assert events["met"].to_pylist() == pytest.approx([94.3464, 12.0, 0.0])
     assert events["met_phi"].to_pylist() == pytest.approx([-2.65, 0.5, 0.0])
-    assert events["weight"].to_pylist() == [1.0, 0.5, 2.0]
+    assert events["weight_fb"].to_pylist() == [1.0, 0.5, 2.0]
+    assert read(LINES, luminosity_fb=10)["weight_fb"].to_pylist() == [0.1, 0.05, 0.2]
     assert events["sample"].to_pylist() == ["ttbar", "njets", "gam_jets"]
 
 
@@ -57,7 +58,7 @@ def test_mass_of_jets_follows_from_energy(read):
 
 def test_columns_are_those_of_generated_events(read):
     events = read(LINES)
-    counts = category_counts(events)
+    counts = category_counts(events, weight="weight_fb")
     assert counts.query("n_mu == 2")[["n_e", "n_jets", "n_b"]].to_numpy().tolist() == [[1, 2, 1]]
     masses = measure_observables(unpack_objects(events))
     expected = np.sqrt(2 * 80 * 100 * (np.cosh(1.0) - np.cos(4.0)))

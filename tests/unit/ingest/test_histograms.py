@@ -13,8 +13,8 @@ import yaml
 
 from bumpflow import io
 from bumpflow.hunts.histogram import InvalidHistogram
-from bumpflow.ingest import histogram_events
-from bumpflow.ingest.histograms import read_histogram
+from bumpflow.ingest import histogram_events, histograms
+from bumpflow.ingest.histograms import check_file, holds_many, read_histogram, read_histograms
 
 ROOT = Path(__file__).parents[3]
 N_BINS = 24
@@ -331,3 +331,73 @@ def test_upsilon_peaks_are_resolved():
         peak, valley = histogram.values[near], histogram.values[beside]
         error = np.sqrt(peak.mean() / near.sum() + valley.mean() / beside.sum())
         assert peak.mean() - valley.mean() > 3 * error
+
+
+def many(n=3):
+    """Return a table of histograms of different lengths, bin by bin in turn."""
+    parts = [
+        pd.DataFrame({"name": f"h{k}", "low": LOW, "high": HIGH, "count": COUNTS + k})[
+            : N_BINS - k
+        ]
+        for k in range(n)
+    ]
+    return pd.concat(parts).sort_values("low", kind="stable", ignore_index=True)
+
+
+@pytest.mark.parametrize("name", ["m.csv", "m.parquet"])
+def test_a_column_tells_many_histograms_apart(tmp_path, name):
+    path = tmp_path / name
+    many().to_csv(path, index=False) if path.suffix == ".csv" else many().to_parquet(path)
+    found = read_histograms(path, "mine", {"by": "name", "scale": 2, "unit": "GeV"})
+    assert [one.name for one in found] == ["mine h0", "mine h1", "mine h2"]
+    for k, one in enumerate(found):
+        assert one.values == pytest.approx(2 * (COUNTS + k)[: N_BINS - k], rel=1e-12)
+        assert one.edges == pytest.approx(EDGES[: N_BINS + 1 - k], rel=1e-12)
+        assert one.unit == "GeV"
+
+
+@pytest.mark.parametrize("name", ["m.csv", "m.parquet"])
+def test_one_of_many_is_refused_with_its_place(tmp_path, name):
+    path, table = tmp_path / name, many()
+    row = int(table.index[(table["name"] == "h1") & (table["low"] == LOW[4])][0])
+
+    def fault(**changed):
+        wrong = table.copy()
+        wrong.loc[row, list(changed)] = list(changed.values())
+        wrong.to_csv(path, index=False) if path.suffix == ".csv" else wrong.to_parquet(path)
+        with pytest.raises(InvalidHistogram) as error:
+            check_file(path, "mine", {"by": "name"})
+        return str(error.value)
+
+    where = f"{name}, line {row + 2}" if path.suffix == ".csv" else f"{name}, row {row + 1}"
+    said = fault(count=-1.5)
+    assert said.startswith(f"histogram mine h1, {where}, bin 5")
+    assert "-1.5" in said
+    assert f"{where}, column 'name': a bin of no histogram" in fault(name=None)
+    with pytest.raises(InvalidHistogram, match="no column 'nam': did you mean 'name'"):
+        read_histograms(path, "mine", {"by": "nam"})
+
+
+def test_tables_of_many_are_recognised(tmp_path):
+    paths = [tmp_path / name for name in ("m.csv", "m.parquet", "one.csv", "m.root", "none.csv")]
+    table = many().rename(columns={"name": "histogram"})
+    table.to_csv(paths[0], index=False)
+    table.to_parquet(paths[1])
+    paths[2].write_text(text(ROWS))
+    paths[3].write_text("histogram,low")
+    assert [holds_many(path) for path in paths] == [True, True, False, False, False]
+    with pytest.raises(InvalidHistogram, match="which `by` is for"):
+        read_histograms(paths[3], "mine", {"by": "histogram"})
+
+
+def test_large_files_of_events_are_checked_by_their_first_piece(tmp_path, monkeypatch):
+    path = tmp_path / "m.csv"
+    path.write_text("m\n" + "1.5\n" * 40 + "nan\n")
+    events = {"column": "m", "n_bins": 20, "low": 1, "high": 2}
+    with pytest.raises(InvalidHistogram, match="line 42"):
+        check_file(path, "mine", {"events": events})
+    monkeypatch.setattr(histograms, "AT_ONCE", 10)
+    monkeypatch.setattr(histogram_events, "BLOCK", 32)
+    check_file(path, "mine", {"events": events})
+    with pytest.raises(InvalidHistogram, match="no column 'mass'"):
+        check_file(path, "mine", {"events": events | {"column": "mass"}})

@@ -24,6 +24,8 @@ def test_every_scanned_spectrum_has_a_figure():
     names = figures_of(config, "ddp")
     assert names[:4] == ["scan_hyy", "scan_z", "scan_mine", "hunt_ranking"]
     assert names[3:] == FIGURES["ddp"][1:]
+    config["scan"] = "data/*.csv"
+    assert figures_of(config, "ddp")[:3] == ["scan_hyy", "scan_z", "hunt_ranking"]
     paths = each_figure(config, "{analysis}/{dataset}/{name}.png")
     assert paths[0] == "ddp/mynet/scan_hyy.png"
 

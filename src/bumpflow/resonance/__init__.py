@@ -1,0 +1,1 @@
+"""Unbinned fits of resonances in many features, with densities that flows learn."""
