@@ -50,11 +50,13 @@ def judge(network: Path, test: str) -> dict[str, Any]:
 
 
 def rows(trained: Path) -> Iterator[dict[str, Any]]:
-    """Yield a row per network: its training and what its test finds."""
+    """Yield a row per network that there is: its training and what its test finds."""
     for test, hunters in HUNTERS.items():
         for hunter in hunters:
             ours = hunter == test
             folder = SHIPPED if ours else trained / "ddp" / hunter
+            if not folder.exists():
+                continue
             record = io.read_json(folder / (f"{hunter}.json" if ours else "training.json"))
             timed = trained / "benchmarks" / "train_hunter" / f"{hunter}.tsv"
             yield {

@@ -153,7 +153,9 @@ rule fit_resonance:
         methods=config["hisigma"]["methods"],
         interpreted=config["hisigma"]["interpreted"],
         curve_points=config["hisigma"]["curve_points"],
+        interpolation=config["hisigma"]["interpolation"],
         device=config["device"],
+        seed=seed_for("fit_resonance"),
         code=code_of("fit_resonance"),
     script:
         "../scripts/fit_resonance.py"

@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from bumpflow import io
 from bumpflow.hunts.categories import Spectra, SpectraFiller, as_table, combinations
-from bumpflow.hunts.objects import read_objects, refine
+from bumpflow.hunts.objects import read_event_files, read_objects, refine
 from bumpflow.hunts.shapes import fit_spectra, split_shapes
-from bumpflow.ingest.darkmachines import read_darkmachines_batches
 from bumpflow.workflow import run_rule
 
 log = logging.getLogger(__name__)
@@ -35,7 +33,7 @@ def main(
         resolutions=settings["resolutions"],
         mass_range_gev=tuple(settings["mass_range_gev"]),
     )
-    for piece in read_files(events, darkmachines):
+    for piece in read_event_files(events, darkmachines=darkmachines, n_rows=N_ROWS):
         weights = np.ones(piece.num_rows)
         if settings["weighted"]:
             weights = settings["luminosity_fb"] * piece["weight_fb"].to_numpy()
@@ -52,15 +50,6 @@ def main(
 
         table, _ = fit_spectra(written(), n_bins=tuple(settings["n_bins"]), min_events=min_events)
     io.write_table(shapes, split_shapes(table))
-
-
-def read_files(events: list[Path], darkmachines: dict[str, Any] | None) -> Iterator[pa.Table]:
-    """Yield events of our tables, or of files in the format of Dark Machines if that is given."""
-    for path in events:
-        if darkmachines:
-            yield from read_darkmachines_batches(path, **darkmachines)
-        else:
-            yield from io.read_pieces(path, n_rows=N_ROWS)
 
 
 if __name__ == "__main__":

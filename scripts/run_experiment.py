@@ -36,20 +36,17 @@ def main(
     on = choose_device(device)
     record = io.read_json(shapes)
     masses, theta = masses_of(record, measurement), np.array(record["background"]["theta"])
-    (true_background,), (true_signal,) = (
-        load_densities(p, device=on) for p in (background, signal)
-    )
+    true = [load_densities(path, device=on)[0] for path in (background, signal)]
     features, context = tuple(measurement["features"]), (measurement["mass"],)
     members, _, training = split_settings(settings)
+    systematics = measurement["systematics"].items()
     found = run_experiment(
-        Truth(true_background, true_signal, masses, theta),
+        Truth(*true, masses, theta),
         ExperimentSettings(**experiment),
         density=DensitySettings(features, context=context, members=members, **density),
         training=training,
         validation_fraction=validation_fraction,
-        systematics=[
-            Systematic.from_config(name, one) for name, one in measurement["systematics"].items()
-        ],
+        systematics=[Systematic.from_config(*one) for one in systematics],
         seed=seed,
         device=on,
         checkpoints=Path(checkpoints),

@@ -8,7 +8,6 @@ from bumpflow.device import choose_device
 from bumpflow.flows.density import DensitySettings
 from bumpflow.resonance.densities import store_densities, train_bootstraps
 from bumpflow.resonance.events import vary
-from bumpflow.resonance.shapes import Window
 from bumpflow.resonance.store import tensors_of, training_table
 from bumpflow.surrogates import split_settings
 from bumpflow.workflow import run_rule
@@ -33,14 +32,7 @@ def main(
     """Train on the ``events`` of one ``part``, and write its ``model`` and ``history``."""
     on = choose_device(device)
     features, mass = measurement["features"], measurement["mass"]
-    chosen = training_table(
-        io.read_table(events),
-        part["component"],
-        mass=mass,
-        gap=Window(*part["gap_gev"]),
-        everywhere=part["everywhere"],
-        contaminated=contaminated,
-    )
+    chosen = training_table(io.read_table(events), part, mass=mass, contaminated=contaminated)
     x, masses = tensors_of(vary(chosen, part["scale"], nu=1), features, mass, on)
     members, max_events, training = split_settings(settings)
     trained = train_bootstraps(

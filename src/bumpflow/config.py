@@ -59,6 +59,7 @@ PARTS = (
     "ddp_figures",
     "hisigma",
     "hisigma_coverage",
+    "hisigma_figures",
     "report",
 )
 """Files of rules, in running order."""

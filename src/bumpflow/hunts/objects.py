@@ -5,13 +5,18 @@ References:
     Aarrestad et al. (2022), Dark Machines events, https://arxiv.org/abs/2105.14027
 """
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from bumpflow import io
+from bumpflow.ingest.darkmachines import read_darkmachines_batches
 from bumpflow.simulate.kinematics import (
     from_pt_eta_phi_mass,
     invariant_mass,
@@ -61,6 +66,24 @@ class Objects:
         """Places among the objects of the same event and kind, from 0, shape ``(n,)``."""
         cells = self.event * len(KINDS) + self.kind
         return np.arange(len(cells)) - np.searchsorted(cells, cells)
+
+
+def read_event_files(
+    paths: Sequence[Path], *, darkmachines: Mapping[str, Any] | None, n_rows: int
+) -> Iterator[pa.Table]:
+    """Yield the events of files, some at a time.
+
+    Args:
+        paths: Parquet tables of generated events, or files in the format of Dark Machines.
+        darkmachines: Keywords of :func:`~bumpflow.ingest.darkmachines.read_darkmachines_batches`;
+            none for tables of ours.
+        n_rows: Events of a table of ours that are read at a time.
+    """
+    for path in paths:
+        if darkmachines is None:
+            yield from io.read_pieces(path, n_rows=n_rows)
+        else:
+            yield from read_darkmachines_batches(path, **darkmachines)
 
 
 def read_objects(table: pa.Table) -> Objects:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bumpflow.hunts.histogram import InvalidHistogram
-from bumpflow.ingest.histograms import NAMES, SUFFIXES, check_file, holds_many
+from bumpflow.ingest.histograms import SUFFIXES, check_file, is_many, options_for_many
 from bumpflow.suggest import suggest
 
 PAPER_TEST = "task2022"
@@ -25,11 +25,11 @@ def scanned_histograms(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the histograms to scan by name: the selected ones, and files to scan besides.
 
     A file's name without its suffix, in lower case and without anything but letters and digits,
-    is the name of its histogram. A table with a column "histogram" holds many.
+    is the name of its histogram. A table with a column "histogram" holds many, as may ROOT.
     """
     chosen = {name: dict(config["histograms"][name]) for name in config["ddp"]["histograms"]}
     for path in scan_files(config):
-        many = {"by": NAMES} if holds_many(Path(path)) else {}
+        many = options_for_many(Path(path))
         chosen[_name_of(path)] = {"path": path, "source": Path(path).name} | many
     return chosen
 
@@ -66,7 +66,7 @@ def shown_histograms(config: Mapping[str, Any]) -> list[str]:
     scanned = scanned_histograms(config)
     alone = {_name_of(path) for path in _scan_paths(config) if _expand(path) == [path]}
     alone |= set(config["ddp"]["histograms"])
-    return [name for name, block in scanned.items() if name in alone and "by" not in block]
+    return [name for name, block in scanned.items() if name in alone and not is_many(block)]
 
 
 def scan_figures(config: Mapping[str, Any]) -> list[str]:

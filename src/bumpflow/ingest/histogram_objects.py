@@ -1,5 +1,6 @@
 """Read histograms that files hold as such: ROOT's TH1 and HEPData's YAML tables."""
 
+import fnmatch
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -26,10 +27,38 @@ def read_root_bins(path: Path, name: str | None) -> Bins:
         InvalidHistogram: If the file is damaged or has no such histogram.
     """
     with open_root(path) as file, readable_root(path):
-        key = find_object(file, name, kind="TH1", path=path)
-        histogram = file[key]
-        values, edges = histogram.to_numpy(flow=False)
-        title = str(histogram.axis().member("fTitle"))
+        return _root_bins(file[find_object(file, name, kind="TH1", path=path)])
+
+
+def read_root_groups(path: Path, pattern: str) -> dict[str, Bins]:
+    """Return the bins of all one-dimensional histograms of a ROOT file whose name fits.
+
+    Args:
+        path: The file.
+        pattern: A name, with its folders, in which ``*`` stands for anything.
+
+    Raises:
+        InvalidHistogram: If the file is damaged or has no such histogram.
+    """
+    with open_root(path) as file, readable_root(path):
+        names = root_histograms(file)
+        found = {name: _root_bins(file[name]) for name in fnmatch.filter(names, pattern)}
+    if not found:
+        cure = "correct `object`"
+        raise InvalidHistogram(missing("TH1 like", pattern, names, file=str(path), cure=cure))
+    return found
+
+
+def root_histograms(file: Any) -> list[str]:  # noqa: ANN401
+    """Return the names of the one-dimensional histograms of an open ROOT file."""
+    classes = file.classnames(recursive=True, cycle=False)
+    return [name for name, found in classes.items() if found.startswith("TH1")]
+
+
+def _root_bins(histogram: Any) -> Bins:  # noqa: ANN401
+    """Return the bins of a TH1."""
+    values, edges = histogram.to_numpy(flow=False)
+    title = str(histogram.axis().member("fTitle"))
     return Bins(np.asarray(values, np.float64), np.asarray(edges, np.float64), variable=title)
 
 

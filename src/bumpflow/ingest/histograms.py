@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,14 @@ import numpy as np
 from bumpflow.hunts.histogram import Histogram, InvalidHistogram, check_histogram
 from bumpflow.ingest.histogram_bins import Bins
 from bumpflow.ingest.histogram_events import check_events, fill_bins
-from bumpflow.ingest.histogram_objects import read_hepdata_bins, read_root_bins
+from bumpflow.ingest.histogram_objects import (
+    open_root,
+    read_hepdata_bins,
+    read_root_bins,
+    read_root_groups,
+    readable_root,
+    root_histograms,
+)
 from bumpflow.ingest.histogram_tables import (
     column_names,
     read_parquet_bins,
@@ -75,26 +82,26 @@ def read_histogram(path: Path, name: str, options: Mapping[str, Any]) -> Histogr
 
 
 def read_histograms(path: Path, name: str, options: Mapping[str, Any]) -> list[Histogram]:
-    """Read the histogram of a file, or all that a column of names tells apart.
+    """Read the histogram of a file, or all that a column or a pattern tells apart.
 
     Args:
         path: As for :func:`read_histogram`.
         name: Name of the histogram, or what the names of many begin with.
         options: As for :func:`read_histogram`, and ``by``: the column of a table of text or
-            Parquet that names the histogram of each bin.
+            Parquet that names the histogram of each bin; in ``object``, ``*`` stands for any
+            part of the names of ROOT histograms.
 
     Raises:
         InvalidHistogram: As :func:`read_histogram`.
     """
-    if "by" not in options:
+    if not is_many(options):
         return [read_histogram(path, name, options)]
     _check_source(path, name, options)
-    if _suffix(path) not in TABLES:
+    if "by" in options and _suffix(path) not in TABLES:
         msg = f"histogram {name}: {path} is none of {', '.join(TABLES)}, which `by` is for"
         raise InvalidHistogram(msg)
     with _blamed(name):
-        read = read_parquet_groups if path.suffix == ".parquet" else read_text_groups
-        found = read(path, options.get("columns"), by=options["by"])
+        found = _read_groups(path, options)
     return [
         _as_histogram(bins, f"{name} {own}", options, path=path) for own, bins in found.items()
     ]
@@ -116,9 +123,30 @@ def check_file(path: Path, name: str, options: Mapping[str, Any]) -> None:
         read_histograms(path, name, options)
 
 
-def holds_many(path: Path) -> bool:
-    """Return whether a file is a table of many histograms, named by a column "histogram"."""
-    return _suffix(path) in TABLES and path.is_file() and NAMES in column_names(path)
+def is_many(options: Mapping[str, Any]) -> bool:
+    """Return whether options ask for many histograms of a file."""
+    return "by" in options or ("events" not in options and "*" in options.get("object", ""))
+
+
+def options_for_many(path: Path) -> dict[str, Any]:
+    """Return the options for all histograms of a file of many; none for other files.
+
+    It is a table with a column "histogram", or a ROOT file with several TH1.
+    """
+    if _suffix(path) in TABLES and path.is_file() and NAMES in column_names(path):
+        return {"by": NAMES}
+    if path.suffix == ".root" and path.is_file():
+        with suppress(InvalidHistogram), open_root(path) as file, readable_root(path):
+            return {"object": "*"} if len(root_histograms(file)) > 1 else {}
+    return {}
+
+
+def _read_groups(path: Path, options: Mapping[str, Any]) -> dict[str, Bins]:
+    """Return the bins of each histogram of a file of many."""
+    if "by" not in options:
+        return read_root_groups(path, options["object"])
+    read = read_parquet_groups if path.suffix == ".parquet" else read_text_groups
+    return read(path, options.get("columns"), by=options["by"])
 
 
 def _suffix(path: Path) -> str:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from pandas import DataFrame
 
 
 class ModelStyle(NamedTuple):
@@ -98,6 +99,37 @@ JETS = {
     "light": ModelStyle("light jets", "#3f90da", "o"),
 }
 
+COMPONENTS = {
+    "signal": SIGNAL,
+    "signal_region": ModelStyle("background, signal region", "#f09000", "s"),
+    "sidebands": ModelStyle("background, sidebands", "#3f90da", "o"),
+}
+"""What a resonance's events are."""
+METHODS = {
+    "statistical": ModelStyle("statistical only", "#1f2430", "o"),
+    "shift": ModelStyle("shift of the bootstraps (ours)", "#bd1f01", "s"),
+    "systematics": ModelStyle("shift and systematics", "#f09000", "v"),
+    "spread": ModelStyle("nuisance per bootstrap", "#3f90da", "^"),
+    "mixture": ModelStyle("free mixture of bootstraps", "#832db6", "D"),
+    "families": ModelStyle("shapes in mass profiled", "#a96b59", "P"),
+    "envelope": ModelStyle("envelope (published)", "#2a8a6c", "X"),
+}
+"""Ways to account for what is not known of a resonance's densities, in the order of the figures."""
+STRATEGIES = {
+    "mass_only": "fit of the mass only",
+    "cut_and_fit": "cut on a score, then fit of the mass",
+    "binned_dnn": "fit of a binned score",
+    "binned_dnn_quantiles": "the same, bins of equal signal",
+    "classifier_ratio": "classifier's ratio, unbinned",
+}
+"""What else is done with the same data as densities are fitted to."""
+SERIES = {
+    "exponential": ModelStyle("exponential", "#3f90da", "o"),
+    "power": ModelStyle("power law", "#bd1f01", "s"),
+    "inverse": ModelStyle("inverse mass", "#832db6", "^"),
+}
+"""Families of smooth backgrounds."""
+
 _MEAN, _SPREAD = "mean = 1", "s.d. = 1"
 FEATURES = {
     "lepton_pT": FeatureStyle(r"$p_T(\ell)$", _MEAN, 0, 5),
@@ -150,6 +182,8 @@ GEV_FEATURES = {
     "theta_mrad": FeatureStyle(r"$\theta(B)$", "mrad", 0, 150),
 }
 """Features of generated events, whose units are physical."""
+DIPHOTON = ("m_gg", "m_bb", "m_bbgg", "pt_bb", "pt_gg", "pt_gg_over_m", "dr_bb", "dr_gg")
+"""Those of events with two photons and two b jets."""
 SPECTRA = {
     "ht": FeatureStyle(r"$H_T$", "GeV", 20, 4000),
     "jet_pt": FeatureStyle(r"$p_T(j_1)$", "GeV", 20, 2000),
@@ -218,6 +252,34 @@ def feature_style(name: str, x: NDArray | None = None) -> FeatureStyle:
     if low == high:
         low, high = low - 0.5, high + 0.5
     return FeatureStyle(name.replace("_", " "), "", float(low), float(high))
+
+
+def event_styles(
+    table: DataFrame, features: Sequence[str], *, mass: str, window: Sequence[float]
+) -> dict[str, FeatureStyle]:
+    """Return how a resonance's mass and features are drawn, the mass first.
+
+    Args:
+        table: Events that give the range of a feature that has no style of ours: its central
+            99.8 %.
+        features: Columns of features.
+        mass: Column of the resonance variable.
+        window: Range of the mass that is drawn [GeV].
+    """
+    symbol = GEV_FEATURES[mass].symbol if mass in DIPHOTON else _words(mass)
+    styles = {mass: FeatureStyle(symbol, "GeV", float(window[0]), float(window[1]))}
+    for name in features:
+        if name in DIPHOTON:
+            styles[name] = GEV_FEATURES[name]
+            continue
+        low, high = np.quantile(table[name].to_numpy(float), [0.001, 0.999])
+        styles[name] = FeatureStyle(_words(name), "", float(low), float(max(high, low + 1e-6)))
+    return styles
+
+
+def _words(name: str) -> str:
+    """Return a column's name as text that Matplotlib can draw."""
+    return name.replace("_", " ").replace("$", r"\$")
 
 
 def feature_ranges(names: Sequence[str], x: NDArray | None = None) -> NDArray:

@@ -1,10 +1,11 @@
 """Which figures a study's report shows, and where they are."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from bumpflow.config import shown_dataset
 from bumpflow.hunts.settings import shown_histograms
+from bumpflow.resonance import settings as resonance
 from bumpflow.simulate.settings import samples_of_kind
 
 FIGURES = {
@@ -66,15 +67,61 @@ FIGURES = {
         "hunt_examples",
         "hunt_training",
     ],
-    "hisigma": [],
+    "hisigma": [
+        "resonance_features",
+        "resonance_smearing",
+        "resonance_variation",
+        "resonance_mass_shapes",
+        "resonance_strategies",
+        "resonance_post_fit",
+        "resonance_signal_like",
+        "resonance_uncertainties",
+        "resonance_envelope",
+        "resonance_systematics",
+        "resonance_scan",
+        "resonance_belt",
+        "resonance_coverage",
+    ],
 }
 """Figures by analysis, in the order in which they appear; one in braces is made of each."""
 
 
 SCAN = "scan_{histogram}"
 """Figure of each spectrum that is scanned."""
-NEEDS = {"diphoton_features": "diphoton", "b_mesons": "bmesons"}
-"""Figures that need samples of a kind."""
+
+
+def smearing_pair(config: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return set-ups of densities without and with smeared features, if a study has both."""
+    block = config["hisigma"]
+    smeared = {name: block["densities"][name]["smearing"] > 0 for name in block["select"]}
+    found = [[name for name in smeared if smeared[name] is kind] for kind in (False, True)]
+    return (found[0][0], found[1][0]) if all(found) else None
+
+
+def varied_features(config: Mapping[str, Any]) -> bool:
+    """Return whether systematics vary features of the shown measurement."""
+    return bool(config["measurements"][resonance.shown_measurement(config)]["systematics"])
+
+
+def fitted_by(config: Mapping[str, Any], method: str) -> bool:
+    """Return whether a study fits resonances by a method."""
+    return method in config["hisigma"]["methods"]
+
+
+Condition = Callable[[Mapping[str, Any]], Any]
+NEEDS: dict[str, Condition] = {
+    "diphoton_features": lambda config: samples_of_kind(config, "diphoton"),
+    "b_mesons": lambda config: samples_of_kind(config, "bmesons"),
+    "resonance_smearing": smearing_pair,
+    "resonance_variation": varied_features,
+    "resonance_strategies": resonance.has_truth,
+    "resonance_envelope": lambda config: fitted_by(config, "envelope"),
+    "resonance_systematics": lambda config: (
+        varied_features(config) and fitted_by(config, "systematics")
+    ),
+    "resonance_coverage": resonance.replicas,
+}
+"""What figures need that not every study has."""
 
 
 def figures_of(config: Mapping[str, Any], analysis: str) -> list[str]:
@@ -83,7 +130,7 @@ def figures_of(config: Mapping[str, Any], analysis: str) -> list[str]:
     for name in FIGURES[analysis]:
         if name == SCAN:
             names += [name.format(histogram=one) for one in shown_histograms(config)]
-        elif name not in NEEDS or samples_of_kind(config, NEEDS[name]):
+        elif name not in NEEDS or NEEDS[name](config):
             names.append(name)
     return names
 

@@ -98,6 +98,13 @@ MEASURES = {
     "mass": Measure("at the mass"),
     "global_p": Measure("global p-value"),
     "global_z": Measure("global z"),
+    "signal": Measure("fitted signal"),
+    "expected_limit": Measure("expected limit"),
+    "closure_auc": Measure("AUC, density against background", "low"),
+    "s0": Measure("without signal"),
+    "s100": Measure("100 signal events"),
+    "s200": Measure("200"),
+    "s400": Measure("400"),
 }
 
 ANALYSES = {
@@ -206,6 +213,17 @@ ANALYSES = {
             "Uniformity of global p-values": ("in_family", "held_out"),
         },
     ),
+    "hisigma": Analysis(
+        "Resonance in many dimensions",
+        "Densities of events, learnt from the sidebands and from simulated signal, are fitted to"
+        " unbinned data in all features at once: the signal with its intervals, what other strategies"
+        " make of the same data, and how often the intervals hold the truth.",
+        {
+            "Fitted signal": ("signal",),
+            "Tests": ("z0", "limit", "expected_limit", "global_p", "closure_auc"),
+            "Measurements with a known truth": ("s0", "s100", "s200", "s400"),
+        },
+    ),
 }
 
 NOTES = {
@@ -243,6 +261,13 @@ NOTES = {
     " true one is above or below it.",
     "Uniformity of global p-values": "p-values of a Kolmogorov-Smirnov test of whether global"
     " p-values of histograms without signal are uniform, as they should be.",
+    "Fitted signal": "Statistical: the densities are taken for the truth. Shift: the signal is uncertain"
+    " by the spread that densities from bootstraps of the sidebands give it. Systematics: that, and"
+    " the systematics of features. Spread and mixture: nuisances along the bootstraps' differences."
+    " Families: the background's shape in mass is profiled. Envelope: as published.",
+    "Measurements with a known truth": "Everything is drawn from known densities, again and again:"
+    " sidebands, with signal in them, simulation, and data; densities are trained anew. Pulls and bias"
+    " are in units of the uncertainty. Errors come from the spread between trainings.",
     "Likelihood and cost": "Likelihoods are those of test events that played no part in training.",
 }
 
@@ -299,6 +324,29 @@ SUBJECTS = {
     "hyy": "H \u2192 \u03b3\u03b3, ATLAS 2012",
     "dijet": "dijets, CMS",
     "paireddijet": "pairs of dijets, CMS",
+    "unsmeared": "without smearing",
+    "box": "on the unit box",
+    "published": "as published",
+    **{
+        f"{name}.{method}": f"{label}, {method}"
+        for name, label in (
+            ("unsmeared", "without smearing"),
+            ("box", "on the unit box"),
+            ("published", "as published"),
+        )
+        for method in (
+            "statistical",
+            "shift",
+            "spread",
+            "mixture",
+            "systematics",
+            "families",
+            "envelope",
+        )
+    },
+    "coverage68": "coverage, 68.3 %",
+    "coverage95": "coverage, 95 %",
+    "pull_width": "pull width",
     "upsilon": "\u03d2 \u2192 \u03bc\u03bc, CMS",
     "z": "Z \u2192 \u03bc\u03bc, CMS",
 }

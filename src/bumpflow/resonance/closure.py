@@ -17,30 +17,12 @@ from torch import Generator, Tensor
 from bumpflow.classifiers import TreeSettings, train_trees
 from bumpflow.evaluate.c2st import Auc, area_under_curve
 from bumpflow.flows.density import EventDensity
-from bumpflow.resonance.scan import peak_density
+from bumpflow.resonance.pools import Kind, draw_component, draw_features, mass_density
 from bumpflow.resonance.scoring import score
-from bumpflow.resonance.shapes import Window, draw_masses
+from bumpflow.resonance.shapes import Window
 from bumpflow.resonance.store import Measurement, tensors_of
 from bumpflow.resonance.toys import share_of
 from bumpflow.workflow import derive_seed
-
-
-def draw_features(densities: Sequence[EventDensity], mass: Tensor, generator: Generator) -> Tensor:
-    """Return features drawn from the mean of densities, one event per mass, ``(n, features)``.
-
-    Args:
-        densities: Densities, on the generator's device.
-        mass: Resonance variable [GeV], shape ``(n,)``.
-        generator: Source of random numbers.
-    """
-    chosen = torch.randint(
-        len(densities), (len(mass),), generator=generator, device=generator.device
-    )
-    x = torch.empty(len(mass), len(densities[0].settings.features), device=generator.device)
-    for index, density in enumerate(densities):
-        rows = (chosen == index).nonzero()[:, 0]
-        x[rows] = density.sample(len(rows), mass[rows, None].double(), generator=generator)
-    return x
 
 
 def two_sample_test(
@@ -83,7 +65,7 @@ def closure_rows(
     x, mass = observed
     generator = Generator(x.device).manual_seed(derive_seed(seed, "draws"))
     repeated = mass.repeat(copies)
-    generated = draw_features(densities, repeated, generator).double()
+    generated = draw_features(densities, repeated, generator)
     with_mass = [
         torch.cat([features, m[:, None]], dim=1).cpu().numpy()
         for features, m in ((x, mass), (generated, repeated))
@@ -152,26 +134,18 @@ def model_events(
         Features, ``mass`` [GeV], ``component`` and ``weight``, such that sums of weights are the
         fitted yields in the signal region.
     """
-    densities, masses = measurement.densities, measurement.masses
-    device = densities.signal.density.lower.device
+    device = measurement.densities.signal.density.lower.device
     generator = Generator(device).manual_seed(seed)
-    theta = [values[f"shape{index + 1}"] for index in range(masses.background.order)]
-
-    def background(mass: NDArray) -> NDArray[np.float64]:
-        return masses.background.at(mass, theta)
-
-    kinds = (
-        ("background", densities.backgrounds, background),
-        ("signal", [densities.signal.density], peak_density(masses.peak, masses.window)),
-    )
+    order = measurement.masses.background.order
+    theta = [values[f"shape{index + 1}"] for index in range(order)]
+    kinds: tuple[Kind, ...] = ("background", "signal")
     tables = []
-    for name, members, shape in kinds:
-        mass = draw_masses(shape, masses.signal_region, n, generator)
-        x = draw_features(members, mass, generator)
-        table = pd.DataFrame(x.cpu().numpy(), columns=list(densities.features))
-        expected = values[name] * share_of(shape, masses.signal_region)
-        mass_column = mass.cpu().numpy()
-        tables.append(table.assign(mass=mass_column, component=name, weight=expected / n))
+    for kind in kinds:
+        x, mass = draw_component(measurement, kind, n, theta=theta, generator=generator)
+        table = pd.DataFrame(x.cpu().numpy(), columns=list(measurement.densities.features))
+        share = share_of(mass_density(measurement, kind, theta), measurement.masses.signal_region)
+        masses = mass.cpu().numpy()
+        tables.append(table.assign(mass=masses, component=kind, weight=values[kind] * share / n))
     return pd.concat(tables, ignore_index=True)
 
 

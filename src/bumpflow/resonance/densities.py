@@ -206,6 +206,7 @@ def _integrals(
     marginals = Rank(n_features).fit(drawn)
     scores = torch.special.ndtri(marginals(drawn)[0].clamp(CLOSEST, 1 - CLOSEST))
     root = torch.linalg.cholesky(torch.corrcoef(scores.T).reshape(n_features, n_features))
+    log_volume = root.diagonal().log().sum()
     columns = []
     for repeat in range(n_repeats):
         own = derive_seed(seed, "points", str(repeat))
@@ -215,9 +216,7 @@ def _integrals(
         normal = torch.special.ndtri(points.clamp(CLOSEST, 1 - CLOSEST))
         correlated = normal @ root.T
         x = marginals.inverse(torch.special.ndtr(correlated))
-        log_copula = (correlated.square() - normal.square()).sum(
-            1
-        ) / 2 - root.diagonal().log().sum()
+        log_copula = (correlated.square() - normal.square()).sum(1) / 2 - log_volume
         log_members = density.member_log_probs(x, context[:1].expand(n_points, 1))
         log_ratios = log_members - marginals(x)[1] - log_copula
         members = log_ratios.exp().mean(1)

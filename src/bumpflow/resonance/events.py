@@ -101,6 +101,7 @@ def check_events(
     window: Window,
     signal_region: Window,
     name: str = "events",
+    sidebands: bool = True,
 ) -> CheckedEvents:
     """Return the events inside the window, once nothing is wrong with them.
 
@@ -111,6 +112,8 @@ def check_events(
         window: Range of the measurement.
         signal_region: Where features are used.
         name: What to call the events in messages.
+        sidebands: Whether there must be events in the sidebands, as data need; a peak may have
+            none.
 
     Raises:
         InvalidEvents: If a column is missing, not finite or constant, or a region is empty.
@@ -121,7 +124,9 @@ def check_events(
     for column in (mass, *features):
         _check_column(table, column, name=name)
     at = find_regions(table[mass].to_numpy(), window=window, signal_region=signal_region)
-    _check_filled(at, mass, window=window, signal_region=signal_region, name=name)
+    _check_filled(
+        at, mass, window=window, signal_region=signal_region, name=name, sidebands=sidebands
+    )
     inside = at.sideband | at.signal
     events = table[inside].reset_index(drop=True)
     for column in features:
@@ -174,7 +179,13 @@ def _check_column(table: pd.DataFrame, column: str, *, name: str) -> None:
 
 
 def _check_filled(
-    at: Regions, mass: str, *, window: Window, signal_region: Window, name: str
+    at: Regions,
+    mass: str,
+    *,
+    window: Window,
+    signal_region: Window,
+    name: str,
+    sidebands: bool,
 ) -> None:
     """Refuse events that leave a region empty."""
     ranges = {
@@ -183,7 +194,7 @@ def _check_filled(
         "upper sideband": (at.upper, Window(signal_region.high, window.high)),
     }
     for region, (mask, ends) in ranges.items():
-        if not mask.any():
+        if not mask.any() and (sidebands or region == "signal region"):
             msg = (
                 f"{name}: none of {len(mask)} events has {mass} within {_named(ends)}, the"
                 f" {region}: look at its unit, or change `window` or `signal_region`"

@@ -154,6 +154,7 @@ def _newton_step(gradient: Tensor, curvature: Tensor, free: Tensor) -> tuple[Ten
     scaled = torch.where(finite[:, None, None], block / outer, unit)
     inverse = torch.linalg.pinv(scaled, hermitian=True) / outer
     step = -(inverse @ torch.where(free, gradient, 0.0)[..., None])[..., 0]
+    step = torch.where(free, step, 0.0)  # which rounding would move
     # -2 ln L has twice the curvature of -ln L, whose inverse is the covariance.
     return 2 * torch.where(both, inverse, 0.0), step
 

@@ -6,10 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 from torch import Generator, Tensor
 
-from bumpflow.resonance.closure import draw_features
 from bumpflow.resonance.fitting import fit
 from bumpflow.resonance.inference import (
     Belt,
@@ -20,15 +18,17 @@ from bumpflow.resonance.inference import (
 )
 from bumpflow.resonance.likelihood import DataSets, Events, ResonanceModel
 from bumpflow.resonance.methods import METHODS, measure, prepare
+from bumpflow.resonance.pools import Kind, draw_component, mass_density
 from bumpflow.resonance.scan import MassScan, peak_density, scan_masses
 from bumpflow.resonance.scoring import score, score_signals
-from bumpflow.resonance.shapes import draw_masses
 from bumpflow.resonance.store import Measurement
 from bumpflow.resonance.toys import Layout, Pool, draw_toys, share_of, sideband_bins
 from bumpflow.workflow import derive_seed
 
 TESTED = "statistical"
 """Method whose likelihood toys are fitted with; the bootstraps' spread is what it leaves out."""
+BELT_REACH = 3.0
+"""How far from the best signal toys are made [standard deviations]."""
 
 
 class Hypotheses:
@@ -66,20 +66,18 @@ class Hypotheses:
         self.theta = theta[0].cpu().numpy()
         self.pools = [self._pool("signal"), self._pool("background")]
 
-    def _background(self, mass: NDArray) -> NDArray[np.float64]:
-        return self.measurement.masses.background.at(mass, self.theta)
-
-    def _pool(self, kind: str) -> Pool:
+    def _pool(self, kind: Kind) -> Pool:
         """Return scored events of one component of the fitted model, in the signal region."""
-        densities, region = self.measurement.densities, self.measurement.masses.signal_region
-        shape = self.peak if kind == "signal" else self._background
-        members = [densities.signal.density] if kind == "signal" else densities.backgrounds
-        mass = draw_masses(shape, region, self.settings["pool_size"], self.generator)
-        x = draw_features(members, mass, self.generator)
+        n, densities = self.settings["pool_size"], self.measurement.densities
+        x, mass = draw_component(
+            self.measurement, kind, n, theta=self.theta, generator=self.generator
+        )
+        shape = mass_density(self.measurement, kind, self.theta)
         beside = torch.as_tensor(self.layout.shares(shape), device=mass.device)
-        scored = score(x, mass, densities)
+        events = self._plain(score(x, mass, densities))
         signals = score_signals(x, mass, densities, self.shifts)
-        return Pool(self._plain(scored)._replace(others=signals), share_of(shape, region), beside)
+        share = share_of(shape, self.measurement.masses.signal_region)
+        return Pool(events._replace(others=signals), share, beside)
 
     @property
     def shifts(self) -> list[float]:
@@ -112,10 +110,11 @@ class Hypotheses:
         return toys._replace(events=events._replace(others=events.others[..., :0]))
 
     def belt(self) -> Belt:
-        """Return which signals toys accept, from 0 to well above the best one."""
+        """Return which signals toys accept, around the best one."""
         model = ResonanceModel(self.measurement.masses.background)
         best, width = max(self.free.signal[0], 0.0), self.free.uncertainty[0]
-        signals = np.linspace(0, best + 3 * width, self.settings["n_signals"])
+        low, high = max(best - BELT_REACH * width, 0.0), best + BELT_REACH * width
+        signals = np.linspace(low, high, self.settings["n_signals"])
         data = self._unscanned(self.data)
         return feldman_cousins(
             model,

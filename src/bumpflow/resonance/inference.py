@@ -167,28 +167,25 @@ class Belt(NamedTuple):
     critical: NDArray[np.float64]
     p: NDArray[np.float64]
 
-    def interval(self) -> tuple[float, float]:
+    def interval(self) -> tuple[float | None, float | None]:
         """Return the ends of the range of accepted signals [events], between the tested ones.
 
-        Raises:
-            ValueError: If no signal is accepted, or the last one is, which bounds nothing.
+        An end is none where the accepted signals reach the last one that was tested; but 0, below
+        which there is none, is an end.
         """
         excess = self.statistic - self.critical
         inside = np.flatnonzero(excess <= 0)
-        if len(inside) == 0 or inside[-1] == len(excess) - 1:
-            msg = (
-                f"signals from {self.signal[0]:.4g} to {self.signal[-1]:.4g} events do not enclose"
-                " the interval: test a wider range, or more signals"
-            )
-            raise ValueError(msg)
-        ends = []
-        for inner, outer in ((inside[0], inside[0] - 1), (inside[-1], inside[-1] + 1)):
-            if outer < 0:
-                ends.append(self.signal[inner])
-                continue
-            share = -excess[inner] / (excess[outer] - excess[inner])
-            ends.append(self.signal[inner] + share * (self.signal[outer] - self.signal[inner]))
-        return float(ends[0]), float(ends[1])
+        if len(inside) == 0:
+            return None, None
+        return self._end(excess, inside[0], -1), self._end(excess, inside[-1], 1)
+
+    def _end(self, excess: NDArray, inner: int, direction: int) -> float | None:
+        """Return where the excess over the critical value crosses 0 beyond an accepted signal."""
+        outer = inner + direction
+        if not 0 <= outer < len(excess):
+            return 0.0 if direction < 0 and self.signal[inner] == 0 else None
+        share = -excess[inner] / (excess[outer] - excess[inner])
+        return float(self.signal[inner] + share * (self.signal[outer] - self.signal[inner]))
 
 
 def feldman_cousins(

@@ -58,7 +58,13 @@ def prepare_measurement(
     checked: dict[str, pd.DataFrame] = {}
     for name, table in tables.items():
         checked[name], record[name] = check_events(
-            table, mass=mass, features=features, window=window, signal_region=region, name=name
+            table,
+            mass=mass,
+            features=features,
+            window=window,
+            signal_region=region,
+            name=name,
+            sidebands=name == "data",
         )
         checked[name] = checked[name][columns]
     fractions = {TRAIN: train_fraction, TEST: 1 - train_fraction}
@@ -130,8 +136,8 @@ def _smeared(
     events: pd.DataFrame, features: list[str], scale: float, *, seed: int
 ) -> pd.DataFrame:
     """Return events with noise of one width per feature, that of the data."""
-    x = torch.as_tensor(events[features].to_numpy(float))
-    data = torch.as_tensor((events[COMPONENT] == "data").to_numpy())
+    x = torch.tensor(events[features].to_numpy(float))
+    data = torch.tensor((events[COMPONENT] == "data").to_numpy())
     generator = torch.Generator().manual_seed(seed)
     noisy = events.copy()
     noisy[features] = smear(x, smearing_widths(x[data], scale), generator=generator).numpy()

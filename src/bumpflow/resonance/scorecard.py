@@ -10,7 +10,6 @@ from bumpflow.stats.toys import ONE_SIGMA, Toys, summarise_toys
 from bumpflow.summary import Quantity
 
 PAPER = "arXiv:2506.06438"
-UNSMEARED = "box"
 INTERPRETED = "shift"
 """Method whose coverage is the headline; that of the others has the method's name behind."""
 
@@ -137,7 +136,7 @@ def coverage_quantities(toys: pd.DataFrame) -> Iterator[Quantity]:
         groups = part["replica"].to_numpy()
         columns = (part[key].to_numpy() for key in ("pull", "distance", "uncertainty"))
         found = summarise_toys(Toys(*columns), groups=groups)
-        stem = f"s{signal}" if method == INTERPRETED else f"s{signal}_{method}"
+        stem = f"s{signal}" if method == INTERPRETED else f"s{signal}.{method}"
         pairs = {"coverage68": (found.coverage68, ONE_SIGMA)}
         if method != "envelope":
             pairs |= {

@@ -1,9 +1,11 @@
 """What the configuration of resonance measurements means, and whether it can be run."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
+from bumpflow import io
 from bumpflow.suggest import suggest
 
 SIGNAL_PART, BACKGROUND_PART = "signal", "background"
@@ -156,6 +158,7 @@ def _check_measurement(
             yield f"{place}.{key}.sample: {sample!r} is not defined in samples{known}"
         if ("sample" in source) == ("path" in source):
             yield f"{place}.{key}: give either a path or a sample"
+        yield from _check_columns(f"{place}.{key}.path", source, [block["mass"], *features])
     for key in block["others"].keys() & {"data", BACKGROUND_PART, SIGNAL_PART, EDGES, *TRUTHS}:
         yield f"{place}.others.{key}: the name is taken: choose another"
     for key, systematic in block["systematics"].items():
@@ -166,3 +169,13 @@ def _check_measurement(
     mock = block.get("mock")
     if mock and mock["n_signal"] > mock["n_events"]:
         yield f"{place}.mock: n_signal {mock['n_signal']} exceeds n_events {mock['n_events']}"
+
+
+def _check_columns(place: str, source: Mapping[str, Any], columns: Sequence[str]) -> Iterator[str]:
+    """Find columns that a file, if it is there, lacks."""
+    path = Path(source.get("path", ""))
+    if path.is_file():
+        try:
+            io.check_columns(path, columns)
+        except (ValueError, OSError) as error:
+            yield f"{place}: {error}"

@@ -94,8 +94,8 @@ def tensors_of(
     table: pd.DataFrame, features: Sequence[str], mass: str, device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """Return features ``(n, features)`` and masses ``(n,)`` of events, in double precision."""
-    x = torch.as_tensor(table[list(features)].to_numpy(float), device=device)
-    return x, torch.as_tensor(table[mass].to_numpy(float), device=device)
+    values = torch.tensor(table[[*features, mass]].to_numpy(float), device=device)
+    return values[:, :-1], values[:, -1]
 
 
 def data_tables(events: pd.DataFrame) -> list[pd.DataFrame]:
@@ -105,28 +105,20 @@ def data_tables(events: pd.DataFrame) -> list[pd.DataFrame]:
 
 
 def training_table(
-    events: pd.DataFrame,
-    component: str,
-    *,
-    mass: str,
-    gap: Window,
-    everywhere: bool,
-    contaminated: bool,
+    events: pd.DataFrame, part: Mapping[str, Any], *, mass: str, contaminated: bool
 ) -> pd.DataFrame:
     """Return the events that a density is trained on.
 
     Args:
         events: All events of a measurement.
-        component: ``background``, which comes from data, or the name of a simulated one.
+        part: What to train, see :func:`bumpflow.resonance.settings.part_settings`.
         mass: Column of the resonance variable.
-        gap: Range that data are not taken from [GeV].
-        everywhere: Whether to take all simulated events, of all roles, instead: those that play
-            the truth.
         contaminated: Whether data keep the signal that is among them, where that is known.
 
     Raises:
         ValueError: If the truth is asked for where data have no labels.
     """
+    component, everywhere = part["component"], part["everywhere"]
     if component != BACKGROUND_PART:
         chosen = events[events[COMPONENT] == component]
         return chosen if everywhere else chosen[chosen[ROLE] == TRAIN]
@@ -141,7 +133,7 @@ def training_table(
         return data[data[LABEL] == 0]
     roles = data[ROLE] == TRAIN
     data = data[roles] if roles.any() else data
-    data = data[~gap.holds(data[mass].to_numpy())]
+    data = data[~Window(*part["gap_gev"]).holds(data[mass].to_numpy())]
     return data if contaminated else data[data[LABEL] < 1]
 
 

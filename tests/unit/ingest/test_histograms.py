@@ -14,7 +14,12 @@ import yaml
 from bumpflow import io
 from bumpflow.hunts.histogram import InvalidHistogram
 from bumpflow.ingest import histogram_events, histograms
-from bumpflow.ingest.histograms import check_file, holds_many, read_histogram, read_histograms
+from bumpflow.ingest.histograms import (
+    check_file,
+    options_for_many,
+    read_histogram,
+    read_histograms,
+)
 
 ROOT = Path(__file__).parents[3]
 N_BINS = 24
@@ -385,7 +390,8 @@ def test_tables_of_many_are_recognised(tmp_path):
     table.to_parquet(paths[1])
     paths[2].write_text(text(ROWS))
     paths[3].write_text("histogram,low")
-    assert [holds_many(path) for path in paths] == [True, True, False, False, False]
+    found = [options_for_many(path) for path in paths]
+    assert found == [{"by": "histogram"}, {"by": "histogram"}, {}, {}, {}]
     with pytest.raises(InvalidHistogram, match="which `by` is for"):
         read_histograms(paths[3], "mine", {"by": "histogram"})
 
@@ -401,3 +407,24 @@ def test_large_files_of_events_are_checked_by_their_first_piece(tmp_path, monkey
     check_file(path, "mine", {"events": events})
     with pytest.raises(InvalidHistogram, match="no column 'mass'"):
         check_file(path, "mine", {"events": events | {"column": "mass"}})
+
+
+def test_root_files_may_hold_many(tmp_path):
+    path, one = tmp_path / "m.root", tmp_path / "one.root"
+    with uproot.recreate(path) as file:
+        for k, name in enumerate(("ee/low", "ee/high", "mm/low")):
+            file[name] = COUNTS + k, EDGES
+    with uproot.recreate(one) as file:
+        file["h"] = COUNTS, EDGES
+    assert options_for_many(path) == {"object": "*"}
+    assert options_for_many(one) == {}
+    found = read_histograms(path, "mine", {"object": "*"})
+    assert {h.name: h.values[0] - COUNTS[0] for h in found} == {
+        "mine ee/low": 0, "mine ee/high": 1, "mine mm/low": 2
+    }  # fmt: skip
+    found = read_histograms(path, "mine", {"object": "*/low"})
+    assert [histogram.name for histogram in found] == ["mine ee/low", "mine mm/low"]
+    with pytest.raises(
+        InvalidHistogram, match=r"no TH1 like 'tt/\*'.*There are 'ee/low', 'ee/high'"
+    ):
+        read_histograms(path, "mine", {"object": "tt/*"})

@@ -113,9 +113,10 @@ def test_bootstraps_are_different_densities(trained):
     assert not torch.equal(*knots)
 
 
-def test_without_bootstraps_one_density_learns_from_the_events_as_they_are():
+@pytest.mark.parametrize("n_bootstraps", [0, 1])
+def test_only_bootstraps_draw_the_events_that_a_density_learns_from(n_bootstraps):
     x, mass = events()
-    densities, history = train(x, mass, n_bootstraps=0)
+    densities, history = train(x, mass, n_bootstraps=n_bootstraps)
     assert len(densities) == 1
     assert (history["bootstrap"] == 0).all()
     (learnt, _), _ = split_events(
@@ -123,7 +124,7 @@ def test_without_bootstraps_one_density_learns_from_the_events_as_they_are():
         mass,
         validation_fraction=0.25,
         seed=module.derive_seed(3, "bootstrap", "0"),
-        with_replacement=False,
+        with_replacement=n_bootstraps > 0,
     )
     expected = EventDensity(SETTINGS).scaler.fit(learnt).x_knots
     torch.testing.assert_close(densities[0].scaler.x_knots, expected)
@@ -196,6 +197,19 @@ def test_only_the_geometric_mean_is_not_normalised(disagreeing):
     assert pull[~geometric].abs().max() < 6  # of a t distribution with 7 degrees of freedom
     assert table["uncertainty"].max() < 0.01
     assert pull[geometric].max() < -10
+
+
+def test_integral_of_correlated_features_is_one():
+    a, b = torch.randn(2, 1500, generator=torch.Generator().manual_seed(6), dtype=torch.float64)
+    x, (_, mass) = torch.stack([a, a + 0.5 * b], dim=1), events()
+    longer = TrainSettings(learning_rate=2e-2, batch_size=128, max_epochs=12, patience=12)
+    (density,), _ = train(x, mass, n_bootstraps=0, training=longer)
+    drawn = density.sample(2000, mass[:1, None].expand(2000, 1))
+    assert torch.corrcoef(drawn.T)[0, 1] > 0.7
+    table = normalisation(density, [125.0], seed=5, n_points=2048)
+    members = table.iloc[:3]
+    assert members["integral"].tolist() == pytest.approx([1] * 3, abs=0.03)
+    assert members["uncertainty"].max() < 0.01
 
 
 @pytest.mark.parametrize(("family", "scaler"), [("box", "rank"), ("mademog", "gaussrank")])

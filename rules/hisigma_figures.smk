@@ -1,0 +1,235 @@
+"""Draw resonance measurements: events, fits, tests, and coverage with a known truth.
+
+Needs:    artifacts of the measurement {dataset} with the selected set-ups of densities
+Produces: <results>/hisigma/{dataset}/figures/*.{png,pdf}
+"""
+
+from bumpflow.report.figures import smearing_pair
+
+
+def interpreted_file(name):
+    """Return the path of a result of the densities that are interpreted."""
+    return resonance_file(name, density=resonance.interpreted_density(config))
+
+
+def events_of_pair(place):
+    """Return an input function: events without (0) and with smeared features (1)."""
+    return lambda wildcards: resonance_file(
+        "events.parquet", wildcards.dataset, smearing_pair(config)[place]
+    )
+
+
+rule plot_resonance_features:
+    input:
+        events=interpreted_file("events.parquet"),
+        style=project_file("config/matplotlibrc"),
+    output:
+        features=figure_files("hisigma", "resonance_features"),
+    log:
+        "<logs>/plot_resonance_features/{dataset}.log",
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        measurement=measurement_setting,
+        n_bins=config["hisigma"]["figures"]["n_bins"],
+        code=code_of("plot_resonance_features"),
+    script:
+        "../scripts/plot_resonance_features.py"
+
+
+rule plot_resonance_smearing:
+    input:
+        plain=events_of_pair(0),
+        smeared=events_of_pair(1),
+        style=project_file("config/matplotlibrc"),
+    output:
+        smearing=figure_files("hisigma", "resonance_smearing"),
+    log:
+        "<logs>/plot_resonance_smearing/{dataset}.log",
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        measurement=measurement_setting,
+        n_bins=config["hisigma"]["figures"]["n_bins"],
+        code=code_of("plot_resonance_smearing"),
+    script:
+        "../scripts/plot_resonance_smearing.py"
+
+
+rule plot_resonance_variation:
+    input:
+        events=interpreted_file("events.parquet"),
+        style=project_file("config/matplotlibrc"),
+    output:
+        variation=figure_files("hisigma", "resonance_variation"),
+    log:
+        "<logs>/plot_resonance_variation/{dataset}.log",
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        measurement=measurement_setting,
+        n_bins=config["hisigma"]["figures"]["n_bins"],
+        code=code_of("plot_resonance_variation"),
+    script:
+        "../scripts/plot_resonance_variation.py"
+
+
+rule plot_resonance_shapes:
+    input:
+        events=interpreted_file("events.parquet"),
+        shapes=interpreted_file("shapes.json"),
+        families=interpreted_file("families.parquet"),
+        style=project_file("config/matplotlibrc"),
+    output:
+        mass_shapes=figure_files("hisigma", "resonance_mass_shapes"),
+    log:
+        "<logs>/plot_resonance_shapes/{dataset}.log",
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        measurement=measurement_setting,
+        n_bins=2 * config["hisigma"]["figures"]["n_bins"],
+        code=code_of("plot_resonance_shapes"),
+    script:
+        "../scripts/plot_resonance_shapes.py"
+
+
+rule plot_resonance_strategies:
+    input:
+        scores=interpreted_file("scores.parquet"),
+        strategies=interpreted_file("strategies.parquet"),
+        shapes=interpreted_file("shapes.json"),
+        style=project_file("config/matplotlibrc"),
+    output:
+        examples=figure_files("hisigma", "resonance_strategies"),
+    log:
+        "<logs>/plot_resonance_strategies/{dataset}.log",
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        measurement=measurement_setting,
+        n_bins=config["hisigma"]["figures"]["n_bins"],
+        code=code_of("plot_resonance_strategies"),
+    script:
+        "../scripts/plot_resonance_strategies.py"
+
+
+rule plot_resonance_post_fit:
+    input:
+        data=interpreted_file("signal_region.parquet"),
+        model=interpreted_file("model.parquet"),
+        goodness=interpreted_file("goodness.parquet"),
+        style=project_file("config/matplotlibrc"),
+    output:
+        post_fit=figure_files("hisigma", "resonance_post_fit"),
+        signal_like=figure_files("hisigma", "resonance_signal_like"),
+    log:
+        "<logs>/plot_resonance_post_fit/{dataset}.log",
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        measurement=measurement_setting,
+        n_bins=config["hisigma"]["figures"]["n_bins"],
+        code=code_of("plot_resonance_post_fit"),
+    script:
+        "../scripts/plot_resonance_post_fit.py"
+
+
+rule plot_resonance_uncertainties:
+    input:
+        fits=of_each_density("fits.parquet"),
+        strategies=(
+            of_each_density("strategies.parquet")
+            if resonance.has_truth(config)
+            else []
+        ),
+        style=project_file("config/matplotlibrc"),
+    output:
+        uncertainties=figure_files("hisigma", "resonance_uncertainties"),
+    log:
+        "<logs>/plot_resonance_uncertainties/{dataset}.log",
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        names=config["hisigma"]["select"],
+        n_signal=resonance.injected_signal(config),
+        code=code_of("plot_resonance_uncertainties"),
+    script:
+        "../scripts/plot_resonance_uncertainties.py"
+
+
+rule plot_resonance_curves:
+    input:
+        curves=interpreted_file("curves.parquet"),
+        fits=interpreted_file("fits.parquet"),
+        style=project_file("config/matplotlibrc"),
+    output:
+        envelope=figure_files("hisigma", "resonance_envelope"),
+        systematics=figure_files("hisigma", "resonance_systematics"),
+    log:
+        "<logs>/plot_resonance_curves/{dataset}.log",
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        n_signal=resonance.injected_signal(config),
+        code=code_of("plot_resonance_curves"),
+    script:
+        "../scripts/plot_resonance_curves.py"
+
+
+rule plot_resonance_tests:
+    input:
+        scan=interpreted_file("scan.parquet"),
+        scan_toys=interpreted_file("scan_toys.parquet"),
+        belt=interpreted_file("belt.parquet"),
+        tests=interpreted_file("tests.json"),
+        style=project_file("config/matplotlibrc"),
+    output:
+        mass_scan=figure_files("hisigma", "resonance_scan"),
+        acceptance=figure_files("hisigma", "resonance_belt"),
+    log:
+        "<logs>/plot_resonance_tests/{dataset}.log",
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        measurement=measurement_setting,
+        n_toys=config["hisigma"]["tests"]["n_toys"],
+        code=code_of("plot_resonance_tests"),
+    script:
+        "../scripts/plot_resonance_tests.py"
+
+
+rule plot_resonance_coverage:
+    input:
+        toys=coverage_toys,
+        style=project_file("config/matplotlibrc"),
+    output:
+        coverage=figure_files("hisigma", "resonance_coverage"),
+    log:
+        "<logs>/plot_resonance_coverage/{dataset}.log",
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code_of("plot_resonance_coverage"),
+    script:
+        "../scripts/plot_resonance_coverage.py"

@@ -1,0 +1,34 @@
+"""Rule plot_resonance_uncertainties: how precise strategies, set-ups and methods are."""
+
+from pathlib import Path
+
+from bumpflow import io
+from bumpflow.plotting.resonance_signal import draw_uncertainties_page
+from bumpflow.plotting.style import new_figure, styled
+from bumpflow.workflow import run_rule
+
+
+def main(
+    *,
+    fits: list[Path],
+    strategies: list[Path],
+    style: Path,
+    uncertainties: list[Path],
+    names: list[str],
+    n_signal: int | None,
+) -> None:
+    """Draw ``uncertainties`` of ``fits`` and ``strategies`` by set-up, one per ``names``."""
+    found, others = (map(io.read_table, paths) for paths in (fits, strategies))
+    with styled(style):
+        figure = new_figure(6.2 if strategies else 4.2)
+        draw_uncertainties_page(
+            figure,
+            fits=dict(zip(names, found, strict=True)),
+            strategies=dict(zip(names, others, strict=bool(strategies))),
+            n_signal=n_signal,
+        )
+        io.save_figure(figure, *uncertainties)
+
+
+if __name__ == "__main__":
+    run_rule(main, snakemake)  # noqa: F821
