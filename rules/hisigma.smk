@@ -1,37 +1,8 @@
 """Measure a resonance, unbinned in many dimensions.
 
 Needs:    events of data and simulation, as measurements.{dataset} names them
-Produces: <results>/hisigma/{dataset}/{density}/..., <results>/hisigma/summary.json
+Produces: <results>/hisigma/{dataset}/{density}/{events,fits,...}.parquet
 """
-
-
-def resonance_file(name, dataset="{dataset}", density="{density}"):
-    """Return the path of one result of a measurement."""
-    return f"<results>/hisigma/{dataset}/{density}/{name}"
-
-
-def resonance_sources(wildcards):
-    """Return the files of events of a measurement."""
-    files = resonance.measurement_files(config, wildcards.dataset)
-    return [project_file(path) for path in files.values()]
-
-
-def resonance_parts(wildcards):
-    """Return the densities that a measurement's fits need."""
-    return [
-        resonance_file(f"{part}.safetensors", wildcards.dataset, wildcards.density)
-        for part in resonance.density_parts(config, wildcards.dataset)
-    ]
-
-
-def measurement_setting(wildcards):
-    """Return the settings of a measurement."""
-    return config["measurements"][wildcards.dataset]
-
-
-def density_setting(key):
-    """Return a params function: one setting of a set-up of densities."""
-    return lambda wildcards: config["hisigma"]["densities"][wildcards.density][key]
 
 
 rule prepare_measurement:
@@ -55,9 +26,7 @@ rule prepare_measurement:
         measurement=measurement_setting,
         smearing=density_setting("smearing"),
         train_fraction=config["hisigma"]["train_fraction"],
-        seed=lambda wildcards: derive_seed(
-            config["seed"], "prepare_measurement", wildcards.dataset
-        ),
+        seed=derive_seed(config["seed"], "prepare_measurement"),  # the same data for all densities
         code=code_of("prepare_measurement"),
     script:
         "../scripts/prepare_measurement.py"
@@ -188,60 +157,3 @@ rule test_resonance:
         code=code_of("test_resonance"),
     script:
         "../scripts/test_resonance.py"
-
-
-rule compare_strategies:
-    input:
-        events=resonance_file("events.parquet"),
-        shapes=resonance_file("shapes.json"),
-    output:
-        strategies=resonance_file("strategies.parquet"),
-        scores=resonance_file("scores.parquet"),
-        classifiers=resonance_file("classifiers.safetensors"),
-    log:
-        "<logs>/compare_strategies/{dataset}/{density}.log",
-    benchmark:
-        "<benchmarks>/compare_strategies/{dataset}/{density}.tsv"
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=120,
-        gpu=gpus_needed(config["device"]),
-    params:
-        measurement=measurement_setting,
-        settings=config["hisigma"]["classifier"],
-        device=config["device"],
-        seed=seed_for("compare_strategies"),
-        code=code_of("compare_strategies"),
-    script:
-        "../scripts/compare_strategies.py"
-
-
-rule check_resonance:
-    input:
-        events=resonance_file("events.parquet"),
-        shapes=resonance_file("shapes.json"),
-        densities=resonance_parts,
-        edges=resonance_file("edges.safetensors"),
-        parameters=resonance_file("parameters.parquet"),
-    output:
-        closure=resonance_file("closure.parquet"),
-        goodness=resonance_file("goodness.parquet"),
-        data=resonance_file("signal_region.parquet"),
-        model=resonance_file("model.parquet"),
-    log:
-        "<logs>/check_resonance/{dataset}/{density}.log",
-    benchmark:
-        "<benchmarks>/check_resonance/{dataset}/{density}.tsv"
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=60,
-    params:
-        measurement=measurement_setting,
-        settings=config["hisigma"]["closure"],
-        device=config["device"],
-        seed=seed_for("check_resonance"),
-        code=code_of("check_resonance"),
-    script:
-        "../scripts/check_resonance.py"

@@ -6,22 +6,13 @@ Produces: <results>/hisigma/{dataset}/figures/*.{png,pdf}
 
 from bumpflow.report.figures import smearing_pair
 
-
-def interpreted_file(name):
-    """Return the path of a result of the densities that are interpreted."""
-    return resonance_file(name, density=resonance.interpreted_density(config))
-
-
-def events_of_pair(place):
-    """Return an input function: events without (0) and with smeared features (1)."""
-    return lambda wildcards: resonance_file(
-        "events.parquet", wildcards.dataset, smearing_pair(config)[place]
-    )
+interpreted = f"<results>/hisigma/{{dataset}}/{resonance.interpreted_density(config)}"
+plain, smeared = smearing_pair(config) or (None, None)
 
 
 rule plot_resonance_features:
     input:
-        events=interpreted_file("events.parquet"),
+        events=f"{interpreted}/events.parquet",
         style=project_file("config/matplotlibrc"),
     output:
         features=figure_files("hisigma", "resonance_features"),
@@ -41,8 +32,8 @@ rule plot_resonance_features:
 
 rule plot_resonance_smearing:
     input:
-        plain=events_of_pair(0),
-        smeared=events_of_pair(1),
+        plain=f"<results>/hisigma/{{dataset}}/{plain}/events.parquet",
+        smeared=f"<results>/hisigma/{{dataset}}/{smeared}/events.parquet",
         style=project_file("config/matplotlibrc"),
     output:
         smearing=figure_files("hisigma", "resonance_smearing"),
@@ -62,7 +53,7 @@ rule plot_resonance_smearing:
 
 rule plot_resonance_variation:
     input:
-        events=interpreted_file("events.parquet"),
+        events=f"{interpreted}/events.parquet",
         style=project_file("config/matplotlibrc"),
     output:
         variation=figure_files("hisigma", "resonance_variation"),
@@ -82,9 +73,9 @@ rule plot_resonance_variation:
 
 rule plot_resonance_shapes:
     input:
-        events=interpreted_file("events.parquet"),
-        shapes=interpreted_file("shapes.json"),
-        families=interpreted_file("families.parquet"),
+        events=f"{interpreted}/events.parquet",
+        shapes=f"{interpreted}/shapes.json",
+        families=f"{interpreted}/families.parquet",
         style=project_file("config/matplotlibrc"),
     output:
         mass_shapes=figure_files("hisigma", "resonance_mass_shapes"),
@@ -104,9 +95,9 @@ rule plot_resonance_shapes:
 
 rule plot_resonance_strategies:
     input:
-        scores=interpreted_file("scores.parquet"),
-        strategies=interpreted_file("strategies.parquet"),
-        shapes=interpreted_file("shapes.json"),
+        scores=f"{interpreted}/scores.parquet",
+        strategies=f"{interpreted}/strategies.parquet",
+        shapes=f"{interpreted}/shapes.json",
         style=project_file("config/matplotlibrc"),
     output:
         examples=figure_files("hisigma", "resonance_strategies"),
@@ -126,9 +117,9 @@ rule plot_resonance_strategies:
 
 rule plot_resonance_post_fit:
     input:
-        data=interpreted_file("signal_region.parquet"),
-        model=interpreted_file("model.parquet"),
-        goodness=interpreted_file("goodness.parquet"),
+        data=f"{interpreted}/signal_region.parquet",
+        model=f"{interpreted}/model.parquet",
+        goodness=f"{interpreted}/goodness.parquet",
         style=project_file("config/matplotlibrc"),
     output:
         post_fit=figure_files("hisigma", "resonance_post_fit"),
@@ -151,7 +142,7 @@ rule plot_resonance_uncertainties:
     input:
         fits=of_each_density("fits.parquet"),
         strategies=(
-            of_each_density("strategies.parquet")
+            [f"{interpreted}/strategies.parquet"]
             if resonance.has_truth(config)
             else []
         ),
@@ -174,8 +165,8 @@ rule plot_resonance_uncertainties:
 
 rule plot_resonance_curves:
     input:
-        curves=interpreted_file("curves.parquet"),
-        fits=interpreted_file("fits.parquet"),
+        curves=f"{interpreted}/curves.parquet",
+        fits=f"{interpreted}/fits.parquet",
         style=project_file("config/matplotlibrc"),
     output:
         envelope=figure_files("hisigma", "resonance_envelope"),
@@ -195,10 +186,10 @@ rule plot_resonance_curves:
 
 rule plot_resonance_tests:
     input:
-        scan=interpreted_file("scan.parquet"),
-        scan_toys=interpreted_file("scan_toys.parquet"),
-        belt=interpreted_file("belt.parquet"),
-        tests=interpreted_file("tests.json"),
+        scan=f"{interpreted}/scan.parquet",
+        scan_toys=f"{interpreted}/scan_toys.parquet",
+        belt=f"{interpreted}/belt.parquet",
+        tests=f"{interpreted}/tests.json",
         style=project_file("config/matplotlibrc"),
     output:
         mass_scan=figure_files("hisigma", "resonance_scan"),

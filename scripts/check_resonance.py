@@ -17,7 +17,7 @@ def main(
     events: Path,
     shapes: Path,
     densities: list[Path],
-    edges: Path,
+    edges: list[Path],
     parameters: Path,
     closure: Path,
     goodness: Path,
@@ -37,7 +37,7 @@ def main(
     found = check_closure(
         unseen_background(table, mass=mass, signal_region=region),
         loaded.densities.backgrounds,
-        load_densities(edges, device=on),
+        [load_densities(path, device=on)[0] for path in edges],
         mass=mass,
         signal_region=region,
         edge_gev=settings["edge_gev"],

@@ -8,15 +8,12 @@ import torch
 
 from bumpflow import io
 from bumpflow.device import choose_device
-from bumpflow.resonance.pools import norms_of
+from bumpflow.resonance.pools import N_NORMS, norms_of
 from bumpflow.resonance.scoring import data_set
 from bumpflow.resonance.store import data_tables, load_measurement, tensors_of
 from bumpflow.resonance.tables import Fitter, curve_table, fit_table, parameter_table
 from bumpflow.resonance.timing import time_fit
 from bumpflow.workflow import progress, run_rule
-
-N_NORMS = 20_000
-"""Events of each component that the means of piecewise weights are averaged over."""
 
 
 def main(

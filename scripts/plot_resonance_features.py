@@ -5,7 +5,7 @@ from typing import Any
 
 from bumpflow import io
 from bumpflow.plotting.names import event_styles
-from bumpflow.plotting.resonance_events import draw_features_page, panel_rows, split_components
+from bumpflow.plotting.resonance_events import draw_features_page, panel_heights, split_components
 from bumpflow.plotting.style import new_figure, styled
 from bumpflow.workflow import run_rule
 
@@ -20,7 +20,7 @@ def main(
         table, measurement["features"], mass=mass, window=measurement["window_gev"]
     )
     with styled(style):
-        figure = new_figure(2.9 * panel_rows(len(shown)))
+        figure = new_figure(2.9 * sum(panel_heights(len(shown))))
         draw_features_page(
             figure,
             components=split_components(table, mass=mass, region=region),

@@ -5,7 +5,7 @@ from typing import Any
 
 from bumpflow import io
 from bumpflow.plotting.names import event_styles
-from bumpflow.plotting.resonance_events import panel_rows
+from bumpflow.plotting.resonance_events import panel_heights
 from bumpflow.plotting.resonance_post_fit import draw_post_fit_page, renamed
 from bumpflow.plotting.style import new_figure, styled
 from bumpflow.workflow import run_rule
@@ -35,7 +35,7 @@ def main(
     pages = {"signal_region": (post_fit, n_bins), "signal_like": (signal_like, n_bins // 2)}
     with styled(style):
         for region, (paths, bins) in pages.items():
-            figure = new_figure(3.6 * panel_rows(len(shown)))
+            figure = new_figure(3.6 * sum(panel_heights(len(shown))))
             draw_post_fit_page(
                 figure,
                 data=observed,

@@ -5,7 +5,7 @@ from typing import Any
 
 from bumpflow import io
 from bumpflow.plotting.names import event_styles
-from bumpflow.plotting.resonance_events import draw_smearing_page, panel_rows, split_kinds
+from bumpflow.plotting.resonance_events import draw_smearing_page, panel_heights, split_kinds
 from bumpflow.plotting.style import new_figure, styled
 from bumpflow.workflow import run_rule
 
@@ -27,7 +27,7 @@ def main(
     )
     del shown[mass]
     with styled(style):
-        figure = new_figure(2.9 * panel_rows(len(shown)))
+        figure = new_figure(2.9 * sum(panel_heights(len(shown))))
         draw_smearing_page(
             figure,
             before=split_kinds(before),

@@ -17,14 +17,14 @@ def main(
     names: list[str],
     n_signal: int | None,
 ) -> None:
-    """Draw ``uncertainties`` of ``fits`` and ``strategies`` by set-up, one per ``names``."""
-    found, others = (map(io.read_table, paths) for paths in (fits, strategies))
+    """Draw ``uncertainties`` of ``fits``, one per ``names``, and ``strategies`` of the first."""
+    others = [io.read_table(path) for path in strategies]
     with styled(style):
         figure = new_figure(6.2 if strategies else 4.2)
         draw_uncertainties_page(
             figure,
-            fits=dict(zip(names, found, strict=True)),
-            strategies=dict(zip(names, others, strict=bool(strategies))),
+            fits=dict(zip(names, map(io.read_table, fits), strict=True)),
+            strategies=others[0] if others else None,
             n_signal=n_signal,
         )
         io.save_figure(figure, *uncertainties)

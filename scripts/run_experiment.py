@@ -37,13 +37,13 @@ def main(
     record = io.read_json(shapes)
     masses, theta = masses_of(record, measurement), np.array(record["background"]["theta"])
     true = [load_densities(path, device=on)[0] for path in (background, signal)]
-    features, context = tuple(measurement["features"]), (measurement["mass"],)
+    names, mass = tuple(measurement["features"]), (measurement["mass"],)
     members, _, training = split_settings(settings)
     systematics = measurement["systematics"].items()
     found = run_experiment(
         Truth(*true, masses, theta),
         ExperimentSettings(**experiment),
-        density=DensitySettings(features, context=context, members=members, **density),
+        density=DensitySettings(names, context=mass, members=members, **density),
         training=training,
         validation_fraction=validation_fraction,
         systematics=[Systematic.from_config(*one) for one in systematics],

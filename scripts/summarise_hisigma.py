@@ -13,9 +13,9 @@ from bumpflow.workflow import run_rule
 def main(
     *,
     fits: list[Path],
-    tests: list[Path],
     closure: list[Path],
-    timing: list[Path],
+    tests: Path,
+    timing: Path,
     strategies: list[Path],
     toys: list[Path],
     summary: Path,
@@ -25,18 +25,14 @@ def main(
     """Collect into ``summary`` what was found with each set-up of densities, by ``names``."""
     tables = dict(zip(names, map(io.read_table, fits), strict=True))
     found: list[Quantity] = []
-    for index, name in enumerate(names):
-        first = index == 0
-        record = io.read_json(tests[index])
-        found += scorecard.fit_quantities(
-            name, tables[name], record, n_signal=n_signal, first=first
-        )
-        found += scorecard.closure_quantities(name, io.read_table(closure[index]), first=first)
-    seconds = io.read_json(timing[0])["seconds"]
-    found.append(Quantity("hisigma.fit_seconds", seconds, unit="s"))
-    if strategies:
-        compared = dict(zip(names, map(io.read_table, strategies), strict=True))
-        found += scorecard.gain_quantities(names, tables, compared)
+    for name, path in zip(names, closure, strict=True):
+        found += scorecard.fit_quantities(name, tables[name], n_signal=n_signal)
+        table = io.read_table(path)
+        found += scorecard.closure_quantities(name, table, first=name == names[0])
+    found += scorecard.hypothesis_quantities(names[0], tables[names[0]], io.read_json(tests))
+    found.append(Quantity("hisigma.fit_seconds", io.read_json(timing)["seconds"], unit="s"))
+    for path in strategies:
+        found += scorecard.gain_quantities(names, tables, io.read_table(path))
     if toys:
         found += scorecard.coverage_quantities(pd.concat(map(io.read_table, toys)))
     io.write_json(summary, as_records(found))

@@ -32,12 +32,13 @@ def main(
     """Train on the ``events`` of one ``part``, and write its ``model`` and ``history``."""
     on = choose_device(device)
     features, mass = measurement["features"], measurement["mass"]
-    chosen = training_table(io.read_table(events), part, mass=mass, contaminated=contaminated)
+    members, size, training = split_settings(settings)
+    keep = {"contaminated": contaminated, "max_events": size, "seed": seed}
+    chosen = training_table(io.read_table(events), part, mass=mass, **keep)
     x, masses = tensors_of(vary(chosen, part["scale"], nu=1), features, mass, on)
-    members, max_events, training = split_settings(settings)
     trained = train_bootstraps(
-        x[:max_events].float(),
-        masses[:max_events].float(),
+        x.float(),
+        masses.float(),
         settings=DensitySettings(tuple(features), context=(mass,), members=members, **density),
         n_bootstraps=bootstraps,
         training=training,

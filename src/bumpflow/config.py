@@ -57,8 +57,9 @@ PARTS = (
     "bump_spectra",
     "ddp",
     "ddp_figures",
+    "hisigma_inputs",
     "hisigma",
-    "hisigma_coverage",
+    "hisigma_checks",
     "hisigma_figures",
     "report",
 )

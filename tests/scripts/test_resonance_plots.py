@@ -251,6 +251,7 @@ def make_scores(rng):
         ("signal", 0, 2000),
     ):
         mass = np.r_[draw_masses(rng, n_background), rng.normal(125, 1.5, n_signal)]
+        mass[-n_signal // 5 :] += 20 * (kind == "signal")  # a tail beside the signal region
         score = np.r_[rng.beta(1, 3, n_background), rng.beta(3, 1, n_signal)]
         score[(mass < 115) | (mass >= 135)] = np.nan
         kept = np.r_[rng.random(n_background) < 0.05, rng.random(n_signal) < 0.5]
@@ -301,7 +302,7 @@ def test_spectra_hold_what_was_fitted(rng):
         assert 0 < found.signal.sum() < n_signal
     assert spectra["mass_only"].signal.sum() == pytest.approx(N_SIGNAL, abs=3 * 30)
     scored = spectra["binned_dnn"]
-    assert scored.signal.sum() == pytest.approx(100)
+    assert scored.signal.sum() == pytest.approx(80)
     assert scored.total.sum() == pytest.approx(data["score"].notna().sum())
 
 
@@ -385,7 +386,7 @@ def test_uncertainties_are_means_over_data_sets(store, saved, known):
     fits = store("fits", make_fits())
     plot_resonance_uncertainties.main(
         fits=[fits, fits],
-        strategies=[store("strategies", make_strategies())] * 2 * known,
+        strategies=[store("strategies", make_strategies())] * known,
         style=STYLE,
         uncertainties=["page"],
         names=["ours", "published"],
@@ -441,7 +442,8 @@ def test_profile_likelihoods_are_drawn(store, saved):
         assert METHODS[page].color in colors
         levels = [line.get_ydata()[0] for line in ax.lines if line.get_ydata()[0] in (1, 4)]
         assert levels == [1, 4]
-        assert any("_{-24}^{+24}" in label for label in labels)  # of the first data set
+        shift = next(label for label in labels if METHODS["shift"].label + ": " in label)
+        assert shift.endswith(r"$s = 150\,_{-24}^{+24}$")  # of the first data set
         assert "true signal: 120" in labels
         low, high = ax.get_xlim()
         assert low < 110
@@ -493,7 +495,18 @@ def test_scan_and_interval_are_drawn(store, rng, saved):
 def test_global_p_without_a_larger_toy_is_a_bound(store, rng, saved):
     none = TESTS | {"scan": TESTS["scan"] | {"global_p": 1 / 51}}
     draw_tests(store, rng, none, 50)
-    assert saved["scan"].axes[1].get_title("left").startswith(r"$p_{global}$ $\leq$ ")
+    assert saved["scan"].axes[1].get_title("left").startswith(r"$p_{global}$ ≤ 0.020, ")
+
+
+def test_coverage_needs_two_fits():
+    toys = pd.DataFrame({"pull": [0.1, np.nan, 0.5, 2.0], "uncertainty": 1.0, "replica": 0})
+    toys = toys.assign(
+        distance=toys["pull"] ** 2, signal=100, method=["envelope"] * 2 + ["shift"] * 2
+    )
+    table = resonance_tests.coverage_table(toys)
+    assert table["method"].tolist() == ["shift"]
+    assert table["n_toys"].tolist() == [2]
+    assert table["coverage68"].tolist() == [0.5]
 
 
 def test_coverage_is_that_of_the_toys(store, rng, saved):

@@ -29,9 +29,10 @@ VARIATIONS = {
 NOMINAL_COLOR, NOMINAL_FILL = "#1f2430", "#e4e7ee"
 
 
-def panel_rows(n_panels: int) -> int:
-    """Return how many rows of panels a page needs, with a place for the legend."""
-    return -(-(n_panels + 1) // COLUMNS)
+def panel_heights(n_panels: int) -> list[float]:
+    """Return the heights of a page's rows; one that holds the legend alone is low."""
+    rows = -(-(n_panels + 1) // COLUMNS)
+    return [1.0] * (rows - 1) + [1.0 if n_panels % COLUMNS else 0.5]
 
 
 def panel_grid(figure: Figure, n_panels: int) -> tuple[list[SubplotSpec], SubplotSpec]:
@@ -41,7 +42,8 @@ def panel_grid(figure: Figure, n_panels: int) -> tuple[list[SubplotSpec], Subplo
         figure: An empty figure.
         n_panels: Number of panels.
     """
-    grid = figure.add_gridspec(panel_rows(n_panels), COLUMNS)
+    heights = panel_heights(n_panels)
+    grid = figure.add_gridspec(len(heights), COLUMNS, height_ratios=heights)
     places = [grid[divmod(index, COLUMNS)] for index in range(n_panels + 1)]
     return places[:-1], places[-1]
 

@@ -135,6 +135,7 @@ def draw_spectrum(upper: Axes, lower: Axes, spectrum: Spectrum, *, log: bool = F
         upper.set_ylim(0.3, 20 * top)
     else:
         upper.set_ylim(0, 1.2 * top)
+        upper.yaxis.set_major_locator(MaxNLocator(6, integer=True))
     upper.set_xlim(edges[0], edges[-1])
     upper.tick_params(labelbottom=False)
     lower.set_ylabel(r"residual [$\sigma$]")

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from pandas import DataFrame
 
@@ -107,6 +108,7 @@ def draw_post_fit_page(
         write_p(upper, spectra[name], tests[name]["p"])
         upper.set_ylabel(bin_label(style, n_bins))
         lower.set_xlabel(style.label)
+        lower.xaxis.set_major_locator(MaxNLocator(6))
         figure.align_ylabels([upper, lower])
     handles: list[Artist] = fit_handles()
     yields = [len(data), *(model.loc[model["component"] == k, "weight"].sum() for k in COMPONENTS)]

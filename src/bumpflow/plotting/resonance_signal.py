@@ -57,7 +57,7 @@ def draw_uncertainties_page(
     figure: Figure,
     *,
     fits: Mapping[str, DataFrame],
-    strategies: Mapping[str, DataFrame],
+    strategies: DataFrame | None,
     n_signal: int | None,
 ) -> None:
     """Draw uncertainties of the signal: by strategy above, by method of densities below.
@@ -65,18 +65,18 @@ def draw_uncertainties_page(
     Args:
         figure: An empty figure.
         fits: Fits by set-up of densities, the interpreted one first.
-        strategies: Other strategies by set-up; empty for data.
+        strategies: Other strategies on the data sets of the first set-up; none for data.
         n_signal: Signal in each data set [events], which uncertainties are relative to, if known.
     """
     scale = 1.0 if n_signal is None else 1 / n_signal
-    rows = {
-        name: {key: scale * x for key, x in uncertainty_rows(table, strategies.get(name)).items()}
-        for name, table in fits.items()
-    }
+    rows = {}
+    for name, table in fits.items():
+        beside = None if rows else strategies
+        rows[name] = {key: scale * x for key, x in uncertainty_rows(table, beside).items()}
     shown = [key for key in (*STRATEGIES, *METHODS) if any(key in part for part in rows.values())]
     above = [key for key in shown if key in STRATEGIES] + [UNBINNED]
     below = [key for key in shown if key not in STRATEGIES]
-    groups = [above, below] if strategies else [below]
+    groups = [below] if strategies is None else [above, below]
     styles = setup_styles(list(fits))
     axes = figure.subplots(
         len(groups), 1, sharex=True, squeeze=False, height_ratios=[len(group) for group in groups]
@@ -112,7 +112,7 @@ def draw_uncertainties(
         styles: How set-ups are drawn.
     """
     for index, (setup, found) in enumerate(rows.items()):
-        style, shift = styles[setup], 0.36 * ((index + 0.5) / len(rows) - 0.5)
+        style, shift = styles[setup], 0.6 * ((index + 0.5) / len(rows) - 0.5)
         for place, name in enumerate(names):
             values = found.get(name, np.empty(0))
             if len(values) > 1:
@@ -205,6 +205,6 @@ def limit_curves(ax: Axes, curves: DataFrame) -> None:
     for level, text in LEVELS:
         ax.axhline(level, color=GREY, linewidth=0.9, linestyle="--", zorder=0)
         ax.annotate(
-            text, (0.995, level), (0, 2), xycoords=("axes fraction", "data"),
+            text, (0.98, level), (0, 2), xycoords=("axes fraction", "data"),
             textcoords="offset points", ha="right", va="bottom", fontsize=8.5, color="#6b7080",
         )  # fmt: skip

@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 from pandas import DataFrame
 from scipy.stats import chi2
 
-from bumpflow.plotting.hunt_scan import GREY, MARK_COLOR, WARNING_COLOR, draw_toys, format_power
+from bumpflow.plotting.hunt_numbers import binomial_errors
+from bumpflow.plotting.hunt_scan import (
+    GREY,
+    MARK_COLOR,
+    PALE,
+    WARNING_COLOR,
+    draw_toys,
+    format_power,
+)
 from bumpflow.plotting.names import METHODS, FeatureStyle
 from bumpflow.stats.toys import ONE_SIGMA, Toys, summarise_toys
 
@@ -54,22 +62,35 @@ def draw_scan_page(
     left.plot(scan["mass"], scan["z"], "o-", color=DATA_COLOR)
     left.plot(found["mass_gev"], found["z"], "o", color=WARNING_COLOR, markersize=8, zorder=3)
     top = max(3.3, 1.18 * float(scan["z"].max()))
-    for level in range(1, int(top) + 1):
+    for level in (1, 3, 5):
         left.axhline(level, color=GREY, linewidth=0.7, linestyle=":", zorder=0)
     left.set_ylim(0, top)
     left.set(xlabel=style.label, ylabel=r"local $z$ [$\sigma$]")
     left.set_title(rf"Largest $z$ = {found['z']:.2f} $\sigma$ at {found['mass_gev']:g} GeV")
     draw_toys(right, toys=toys, observed=found["z"], n_bins=TOY_BINS)
-    p = format_power(found["global_p"], error=found["global_p_error"])
-    sign = r"$\leq$" if found["global_p"] * (len(toys) + 1) < 1.5 else "="
-    least = r"$\geq$" if sign != "=" else "="
-    right.set_title(rf"$p_{{global}}$ {sign} {p}, $z_{{global}}$ {least} {found['global_z']:.2f}")
+    right.set_title(describe_global(found, len(toys)))
+    n_failed = np.count_nonzero(~np.isfinite(toys))
+    failed = f", {n_failed} of which failed" if n_failed else ""
     handles = [
         Line2D([], [], color=DATA_COLOR, marker="o", label="data"),
-        Patch(facecolor="#d3d8e3", edgecolor=GREY, label=f"{len(toys)} toys without signal"),
+        Patch(facecolor=PALE, edgecolor=GREY, label=f"{len(toys)} toys without signal{failed}"),
         Line2D([], [], color=WARNING_COLOR, linewidth=1.6, label="largest $z$ in data"),
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+
+
+def describe_global(found: Mapping[str, float], n_toys: int) -> str:
+    """Return the global p-value and significance, or bounds where no toy reached the data.
+
+    Args:
+        found: ``global_p``, in which the data count as a toy, ``global_p_error`` and ``global_z``.
+        n_toys: Number of toys.
+    """
+    p, z = found["global_p"], found["global_z"]
+    if p * (n_toys + 1) < 1.5:
+        return rf"$p_{{global}}$ ≤ {format_power(p)}, $z_{{global}}$ ≥ {z:.2f} $\sigma$"
+    shown = format_power(p, error=found["global_p_error"])
+    return rf"$p_{{global}}$ = {shown}, $z_{{global}}$ = {z:.2f} $\sigma$"
 
 
 def draw_belt_page(
@@ -131,11 +152,15 @@ def coverage_table(toys: DataFrame) -> DataFrame:
         toys: ``signal``, ``method``, ``pull``, ``distance``, ``uncertainty`` and ``replica``.
 
     Returns:
-        Rows with ``signal``, ``method``, and each of :data:`PANELS` with its ``_error``. Of the
-        envelope there is the coverage of 68 % intervals alone, as it has no other.
+        Rows with ``signal``, ``method``, ``n_toys`` and each of :data:`PANELS` with its ``_error``. Of the
+        envelope there is the coverage of 68 % intervals alone, as it has no other. Where fewer
+        than 2 fits converged there is no row.
     """
     rows = []
-    for (signal, method), part in toys.groupby(["signal", "method"], sort=True):
+    good = toys[toys[["pull", "distance"]].notna().all(axis=1)]
+    for (signal, method), part in good.groupby(["signal", "method"], sort=True):
+        if len(part) < 2:
+            continue
         columns = (part[name].to_numpy(float) for name in ("pull", "distance", "uncertainty"))
         found = summarise_toys(Toys(*columns), groups=part["replica"].to_numpy())
         row: dict[str, Any] = {"signal": signal, "method": method, "n_toys": found.n_toys}
@@ -155,25 +180,26 @@ def draw_coverage_page(figure: Figure, *, toys: DataFrame) -> None:
     """
     table = coverage_table(toys)
     axes = figure.subplots(2, 2, sharex=True)
-    methods = [name for name in METHODS if (table["method"] == name).any()]
+    n_toys = table.groupby("method")["n_toys"].median()
+    methods = [name for name in METHODS if name in n_toys]
     for ax, (quantity, (label, nominal)) in zip(axes.flat, PANELS.items(), strict=True):
         draw_against_signal(ax, table, quantity, methods)
         ax.axhline(nominal, color=GREY, linewidth=1, linestyle="--", zorder=0)
         ax.set_ylabel(label)
         if quantity.startswith("coverage"):
-            ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
+            ax.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
             ax.set_ylim(top=min(ax.get_ylim()[1], 1.02))
     for ax in axes[1]:
         ax.set_xlabel("true signal [events]")
     handles = [
         Line2D(
             [], [], color=METHODS[name].color, marker=METHODS[name].marker, linestyle="",
-            label=METHODS[name].label,
+            label=f"{METHODS[name].label}: {n_toys[name]:.0f} data sets",
         )
         for name in methods
     ]  # fmt: skip
     nominal_line = Line2D([], [], color=GREY, linestyle="--", label="nominal")
-    figure.legend(handles=[*handles, nominal_line], loc="outside lower center", ncols=4)
+    figure.legend(handles=[*handles, nominal_line], loc="outside lower center", ncols=3)
 
 
 def draw_against_signal(ax: Axes, table: DataFrame, quantity: str, methods: list[str]) -> None:
@@ -190,10 +216,14 @@ def draw_against_signal(ax: Axes, table: DataFrame, quantity: str, methods: list
     for index, name in enumerate(methods):
         rows = table[(table["method"] == name) & table[quantity].notna()]
         x = rows["signal"].to_numpy(float) + 0.55 * step * ((index + 0.5) / len(methods) - 0.5)
-        error = np.nan_to_num(rows[f"{quantity}_error"].to_numpy(float))
+        value, error = (rows[key].to_numpy(float) for key in (quantity, f"{quantity}_error"))
+        bars = np.tile(np.nan_to_num(error), (2, 1))
+        if quantity.startswith("coverage"):  # all or none are held: trainings have no spread
+            n = rows["n_toys"].to_numpy(float)
+            bars = np.where(error == 0, binomial_errors(value * n, n), bars)
         style = METHODS[name]
         ax.errorbar(
-            x, rows[quantity], error, fmt=style.marker, color=style.color, markersize=5,
+            x, value, bars, fmt=style.marker, color=style.color, markersize=5,
             linewidth=1.2,
         )  # fmt: skip
     ax.set_xticks(signals)

@@ -90,7 +90,8 @@ def check_closure(
     Args:
         events: Background events that no density was trained on; regions without any are left out.
         backgrounds: Densities that were trained on both sidebands.
-        edges: Densities that were trained without the sidebands' inner edges.
+        edges: Densities that were trained without the sidebands' inner edges; with none, only the
+            signal region is tested.
         mass: Column of the resonance variable.
         signal_region: Range between the sidebands.
         edge_gev: Width of the edges [GeV].
@@ -110,7 +111,7 @@ def check_closure(
     rows = []
     for name, (region, densities) in regions.items():
         inside = events[region.holds(events[mass].to_numpy())]
-        if inside.empty:  # data may hold signal in the signal region
+        if inside.empty or not densities:  # data may hold signal in the signal region
             continue
         device = densities[0].lower.device
         observed = tensors_of(inside, features, mass, device)

@@ -21,9 +21,12 @@ from bumpflow.resonance.densities import train_bootstraps
 from bumpflow.resonance.fitting import fit
 from bumpflow.resonance.likelihood import DataSets
 from bumpflow.resonance.methods import METHODS, envelope, prepare, signal_spread
+from bumpflow.resonance.pools import N_NORMS, norms_of
 from bumpflow.resonance.scoring import Component, Densities, Systematic, score
 from bumpflow.resonance.shapes import MassModel, Window, draw_masses
-from bumpflow.resonance.toys import Layout, Pool, draw_toys, share_of
+from bumpflow.resonance.store import Measurement
+from bumpflow.resonance.toys import Density, Layout, Pool, draw_toys, share_of
+from bumpflow.resonance.variations import Interpolation, Scheme
 from bumpflow.train import TrainSettings
 from bumpflow.workflow import derive_seed, progress
 
@@ -55,15 +58,16 @@ class Truth(NamedTuple):
         """Return the signal's density in mass [1/GeV]."""
         return self.masses.peak.density(mass, self.masses.window)
 
+    def mass_density(self, kind: str) -> Density:
+        """Return the density in mass of background or signal."""
+        return self.signal_mass if kind == "signal" else self.background_mass
+
     def draw(
         self, kind: str, n: int, region: Window, generator: Generator
     ) -> tuple[Tensor, Tensor]:
         """Return features and masses [GeV] of ``n`` events of a region, by their kind."""
-        density, shape = {
-            "background": (self.background, self.background_mass),
-            "signal": (self.signal, self.signal_mass),
-        }[kind]
-        mass = draw_masses(shape, region, n, generator)
+        density = self.signal if kind == "signal" else self.background
+        mass = draw_masses(self.mass_density(kind), region, n, generator)
         return density.sample(n, mass[:, None], generator=generator), mass
 
 
@@ -82,6 +86,7 @@ class ExperimentSettings:
         n_envelopes: Data sets that the published envelope is made for as well.
         methods: Keys of :data:`~bumpflow.resonance.methods.METHODS`.
         bootstraps: Densities of the background.
+        interpolation: How densities depend on the parameters of systematics.
     """
 
     n_events: int
@@ -93,6 +98,12 @@ class ExperimentSettings:
     n_envelopes: int
     methods: Sequence[str]
     bootstraps: int
+    interpolation: Scheme = "piecewise"
+
+    def pool_size(self, truth: Truth, kind: str, expected: float) -> int:
+        """Return how many events of a kind all toys need in the signal region, with some spare."""
+        share = share_of(truth.mass_density(kind), truth.masses.signal_region)
+        return int(SPARE * self.n_toys * expected * share) + SPARE_EVENTS
 
 
 def run_experiment(
@@ -108,6 +119,8 @@ def run_experiment(
     checkpoints: Any = None,  # noqa: ANN401
 ) -> pd.DataFrame:
     """Train densities on events drawn from the truth, and measure data sets drawn from it.
+
+    Data sets with different signals share their background events.
 
     Args:
         truth: What events are drawn from.
@@ -156,10 +169,19 @@ def run_experiment(
         truth.masses.window,
         systematics=systematics,
     )
-    tables = [
-        _measure_signal(truth, settings, densities, n_signal=n, generator=generator)
-        for n in progress(settings.n_signal)
-    ]
+    layout = Layout.beside(truth.masses.window, truth.masses.signal_region)
+    make = partial(make_pool, truth, densities=densities, layout=layout, generator=generator)
+    between = Interpolation()
+    if settings.interpolation == "piecewise":
+        measurement = Measurement(densities, truth.masses, truth.theta, ())
+        between = Interpolation("piecewise", norms_of(measurement, N_NORMS, generator))
+    n_background = settings.n_events - min(settings.n_signal)
+    background = make("background", settings.pool_size(truth, "background", n_background))
+    tables = []
+    for n in progress(settings.n_signal):
+        signal_pool = make("signal", settings.pool_size(truth, "signal", n))
+        toys = _draw(truth, settings, [signal_pool, background], n, layout, generator)
+        tables.append(_measure(toys, settings, truth.masses, between, n_signal=n))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -172,7 +194,7 @@ def _sidebands(
     n_signal = settings.contamination * settings.n_train / settings.n_events
     parts = []
     for kind, total in (("background", settings.n_train - n_signal), ("signal", n_signal)):
-        shape = truth.background_mass if kind == "background" else truth.signal_mass
+        shape = truth.mass_density(kind)
         for side in sides:
             mean = torch.tensor(total * share_of(shape, side), device=generator.device)
             n = int(torch.poisson(mean, generator=generator))
@@ -185,37 +207,24 @@ def make_pool(
     truth: Truth, kind: str, n: int, densities: Densities, layout: Layout, generator: Generator
 ) -> Pool:
     """Return scored events of the signal region, drawn from the truth."""
-    region = truth.masses.signal_region
-    shape = truth.background_mass if kind == "background" else truth.signal_mass
+    region, shape = truth.masses.signal_region, truth.mass_density(kind)
     x, mass = truth.draw(kind, n, region, generator)
     beside = torch.as_tensor(layout.shares(shape), device=generator.device)
     return Pool(score(x, mass.float(), densities), share_of(shape, region), beside)
 
 
-def _measure_signal(
+def _draw(
     truth: Truth,
     settings: ExperimentSettings,
-    densities: Densities,
-    *,
+    pools: list[Pool],
     n_signal: int,
+    layout: Layout,
     generator: Generator,
-) -> pd.DataFrame:
-    """Return the rows of one true signal."""
-    masses = truth.masses
-    layout = Layout.beside(masses.window, masses.signal_region)
-    yields = {"signal": float(n_signal), "background": float(settings.n_events - n_signal)}
-    shapes = {"signal": truth.signal_mass, "background": truth.background_mass}
-    sizes = {
-        kind: int(SPARE * settings.n_toys * rate * share_of(shapes[kind], masses.signal_region))
-        for kind, rate in yields.items()
-    }
-    pools = [
-        make_pool(truth, kind, n + SPARE_EVENTS, densities, layout, generator)
-        for kind, n in sizes.items()
-    ]
+) -> DataSets:
+    """Return toys with a signal, whose systematics' other measurements scatter."""
     toys = draw_toys(
         pools,
-        list(yields.values()),
+        [float(n_signal), float(settings.n_events - n_signal)],
         settings.n_toys,
         layout=layout,
         peak=truth.signal_mass,
@@ -225,17 +234,30 @@ def _measure_signal(
     scatter = torch.randn(
         toys.measured.shape, generator=generator, device=toys.measured.device, dtype=torch.float64
     )
-    toys = toys._replace(measured=scatter)
-    tables = [_fit_method(name, toys, masses, n_signal) for name in settings.methods]
+    return toys._replace(measured=scatter)
+
+
+def _measure(
+    toys: DataSets,
+    settings: ExperimentSettings,
+    masses: MassModel,
+    between: Interpolation,
+    *,
+    n_signal: int,
+) -> pd.DataFrame:
+    """Return the rows of one true signal."""
+    tables = [_fit_method(name, toys, masses, between, n_signal) for name in settings.methods]
     if settings.n_envelopes:
         some = toys.rows(torch.arange(settings.n_envelopes, device=toys.weight.device))
         tables.append(_envelopes(some, masses, n_signal, settings.bootstraps))
     return pd.concat(tables, ignore_index=True).assign(signal=n_signal)
 
 
-def _fit_method(name: str, toys: DataSets, masses: MassModel, n_signal: int) -> pd.DataFrame:
+def _fit_method(
+    name: str, toys: DataSets, masses: MassModel, between: Interpolation, n_signal: int
+) -> pd.DataFrame:
     """Return one method's rows; a further uncertainty of the signal shortens distances."""
-    model, data = prepare(METHODS[name], toys, masses.background)
+    model, data = prepare(METHODS[name], toys, masses.background, interpolation=between)
     free = fit(model, data)
     start = torch.where(free.good[:, None], free.values, model.start(data))
     held = fit(model, data, held={"signal": float(n_signal)}, start=start)

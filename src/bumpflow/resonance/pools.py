@@ -17,6 +17,8 @@ from bumpflow.resonance.toys import Density
 from bumpflow.resonance.variations import Norms
 
 Kind = Literal["signal", "background"]
+N_NORMS = 20_000
+"""Events of each component that the means of piecewise weights are averaged over."""
 
 
 def draw_features(densities: Sequence[EventDensity], mass: Tensor, generator: Generator) -> Tensor:

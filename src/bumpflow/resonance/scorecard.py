@@ -12,67 +12,62 @@ from bumpflow.summary import Quantity
 PAPER = "arXiv:2506.06438"
 INTERPRETED = "shift"
 """Method whose coverage is the headline; that of the others has the method's name behind."""
+MIN_TOYS = 2
+"""Toys below which nothing is said."""
 
 
-def fit_quantities(
-    name: str, fits: pd.DataFrame, tests: Mapping[str, Any], *, n_signal: int | None, first: bool
-) -> list[Quantity]:
-    """Return what fits of one set-up of densities say, averaged over the data sets.
+def fit_quantities(name: str, fits: pd.DataFrame, *, n_signal: int | None) -> Iterator[Quantity]:
+    """Yield what each method says of the signal, averaged over the data sets.
 
     Args:
         name: Set-up of densities.
         fits: Table of :func:`~bumpflow.resonance.tables.fit_table`, with column ``dataset``.
-        tests: Record of :class:`~bumpflow.resonance.hypotheses.Hypotheses`.
         n_signal: True signal, if known.
-        first: Whether the set-up is the one that is interpreted.
     """
-    n = fits["dataset"].nunique()
-    found = []
+    reference = None if n_signal is None else float(n_signal)
+    source = None if n_signal is None else "injected"
     for method, part in fits.groupby("method", sort=False):
-        if str(method).startswith("member"):
-            continue
-        value, error = part["signal"].mean(), part["uncertainty"].mean()
-        found.append(
-            Quantity(
+        if not str(method).startswith("member"):
+            yield Quantity(
                 f"hisigma.{name}.signal.{method}",
-                float(value),
-                float(error),
-                None if n_signal is None else float(n_signal),
-                None if n_signal is None else "injected",
-                n,
+                float(part["signal"].mean()),
+                float(part["uncertainty"].mean()),
+                reference,
+                source,
+                part["dataset"].nunique(),
                 "events",
             )
-        )
+
+
+def hypothesis_quantities(name: str, fits: pd.DataFrame, tests: Mapping[str, Any]) -> Iterator[Quantity]:
+    """Yield tests of the first data set, and what the densities' uncertainty costs.
+
+    Args:
+        name: Set-up of densities.
+        fits: Table of fits.
+        tests: Record of :class:`~bumpflow.resonance.hypotheses.Hypotheses`.
+    """
     scan = tests["scan"]
-    found += [
-        Quantity(f"hisigma.{name}.z0", tests["z0"], unit="sigma"),
-        Quantity(f"hisigma.{name}.limit", tests["limit"], unit="events"),
-        Quantity(f"hisigma.{name}.expected_limit", tests["expected_limits"][2], unit="events"),
-        Quantity(f"hisigma.{name}.global_p", scan["global_p"], scan["global_p_error"]),
-    ]
-    if first:
-        by_method = fits.groupby("method")["uncertainty"].mean()
-        statistical = by_method["statistical"]
-        for method in ("shift", "envelope"):
-            if method in by_method:
-                variant = "" if method == INTERPRETED else f".{method}"
-                found.append(
-                    Quantity(
-                        f"hisigma.density_inflation{variant}",
-                        float(by_method[method] / statistical - 1),
-                        None,
-                        0.4,
-                        f"{PAPER}, envelope",
-                        n,
-                    )
-                )
-    return found
+    yield Quantity(f"hisigma.{name}.z0", tests["z0"], unit="sigma")
+    yield Quantity(f"hisigma.{name}.limit", tests["limit"], unit="events")
+    yield Quantity(f"hisigma.{name}.expected_limit", tests["expected_limits"][2], unit="events")
+    yield Quantity(f"hisigma.{name}.global_p", scan["global_p"], scan["global_p_error"])
+    widths = fits.groupby("method")["uncertainty"].mean()
+    for method in (INTERPRETED, "spread", "mixture", "envelope"):
+        if {method, "statistical"} <= set(widths.index):
+            variant = "" if method == INTERPRETED else f".{method}"
+            yield Quantity(
+                f"hisigma.density_inflation{variant}",
+                float(widths[method] / widths["statistical"] - 1),
+                None,
+                0.4,
+                f"{PAPER}, envelope",
+                fits["dataset"].nunique(),
+            )
 
 
 def gain_quantities(
-    names: Sequence[str],
-    fits: Mapping[str, pd.DataFrame],
-    strategies: Mapping[str, pd.DataFrame],
+    names: Sequence[str], fits: Mapping[str, pd.DataFrame], strategies: pd.DataFrame
 ) -> list[Quantity]:
     """Return by how much fits are more precise than other strategies on the same data sets.
 
@@ -81,13 +76,14 @@ def gain_quantities(
     Args:
         names: Set-ups of densities, the interpreted one first.
         fits: Tables of fits by set-up.
-        strategies: Tables of :func:`~bumpflow.resonance.strategies.compare_strategies` likewise.
+        strategies: What other strategies say of the same data sets, see
+            :func:`~bumpflow.resonance.strategies.compare_strategies`.
     """
     first = names[0]
     own = _statistical(fits[first])
     found = []
     references = {"cut_and_fit": 0.4, "binned_dnn": 0.1}
-    others = strategies[first].set_index(["dataset", "strategy"])["uncertainty"].unstack()
+    others = strategies.set_index(["dataset", "strategy"])["uncertainty"].unstack()
     for strategy in others:
         gains = 1 - own / others[strategy]
         reference = references.get(str(strategy))
@@ -95,8 +91,8 @@ def gain_quantities(
         found.append(_mean(f"hisigma.gain_over_{strategy}", gains, reference, source))
     for name in names[1:]:
         gains = 1 - own / _statistical(fits[name])
-        found.append(_mean("hisigma.unsmeared.gain", gains, 0.0, f"set-up {name}"))
-        break
+        variant = "" if name == names[1] else f".{name}"
+        found.append(_mean(f"hisigma.{first}.gain{variant}", gains, 0.0, f"set-up {name}"))
     return found
 
 
@@ -134,9 +130,13 @@ def coverage_quantities(toys: pd.DataFrame) -> Iterator[Quantity]:
     """
     for (signal, method), part in toys.groupby(["signal", "method"], sort=True):
         groups = part["replica"].to_numpy()
+        stem = f"s{signal}" if method == INTERPRETED else f"s{signal}.{method}"
+        if n_failed := int(part["pull"].isna().sum()):
+            yield Quantity(f"hisigma.failed_fits.{stem}", float(n_failed), n=len(part))
+        if len(part) - n_failed < MIN_TOYS:
+            continue
         columns = (part[key].to_numpy() for key in ("pull", "distance", "uncertainty"))
         found = summarise_toys(Toys(*columns), groups=groups)
-        stem = f"s{signal}" if method == INTERPRETED else f"s{signal}.{method}"
         pairs = {"coverage68": (found.coverage68, ONE_SIGMA)}
         if method != "envelope":
             pairs |= {
@@ -149,5 +149,3 @@ def coverage_quantities(toys: pd.DataFrame) -> Iterator[Quantity]:
             yield Quantity(
                 f"hisigma.{key}.{stem}", measured.value, error, nominal, "nominal", found.n_toys
             )
-        if found.n_failed:
-            yield Quantity(f"hisigma.failed_fits.{stem}", float(found.n_failed))

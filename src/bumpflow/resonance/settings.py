@@ -103,9 +103,10 @@ def injected_signal(config: Mapping[str, Any]) -> int | None:
 
 def experiment_settings(config: Mapping[str, Any], density: str) -> dict[str, Any]:
     """Return the sizes of an experiment."""
-    settings = dict(config["hisigma"]["experiments"])
-    settings.pop("replicas")
-    return settings | {"bootstraps": config["hisigma"]["densities"][density]["bootstraps"]}
+    block = config["hisigma"]
+    settings = {key: value for key, value in block["experiments"].items() if key != "replicas"}
+    bootstraps = block["densities"][density]["bootstraps"]
+    return settings | {"bootstraps": bootstraps, "interpolation": block["interpolation"]}
 
 
 def replicas(config: Mapping[str, Any]) -> range:
@@ -146,6 +147,9 @@ def _check_measurement(
             f"{place}.signal_region_gev: {region} must lie inside window_gev {window}, with a"
             " sideband on either side"
         )
+    edge = config["hisigma"]["closure"]["edge_gev"]
+    if edge >= min(region[0] - window[0], window[1] - region[1]):
+        yield f"hisigma.closure.edge_gev: {edge} leaves nothing of a sideband of {place}: lower it"
     features = block["features"]
     if block["mass"] in features:
         yield f"{place}.features: {block['mass']!r} is the resonance variable: remove it"
@@ -159,7 +163,10 @@ def _check_measurement(
         if ("sample" in source) == ("path" in source):
             yield f"{place}.{key}: give either a path or a sample"
         yield from _check_columns(f"{place}.{key}.path", source, [block["mass"], *features])
-    for key in block["others"].keys() & {"data", BACKGROUND_PART, SIGNAL_PART, EDGES, *TRUTHS}:
+    taken = {"data", BACKGROUND_PART, SIGNAL_PART, EDGES, *TRUTHS}
+    for key, systematic in block["systematics"].items():
+        taken |= {varied_part(one, key, nu) for one in systematic["components"] for nu in (1, -1)}
+    for key in block["others"].keys() & taken:
         yield f"{place}.others.{key}: the name is taken: choose another"
     for key, systematic in block["systematics"].items():
         for feature in systematic["scale"]:

@@ -105,7 +105,13 @@ def data_tables(events: pd.DataFrame) -> list[pd.DataFrame]:
 
 
 def training_table(
-    events: pd.DataFrame, part: Mapping[str, Any], *, mass: str, contaminated: bool
+    events: pd.DataFrame,
+    part: Mapping[str, Any],
+    *,
+    mass: str,
+    contaminated: bool,
+    max_events: int | None = None,
+    seed: int = 0,
 ) -> pd.DataFrame:
     """Return the events that a density is trained on.
 
@@ -114,10 +120,21 @@ def training_table(
         part: What to train, see :func:`bumpflow.resonance.settings.part_settings`.
         mass: Column of the resonance variable.
         contaminated: Whether data keep the signal that is among them, where that is known.
+        max_events: Take at most so many, at random.
+        seed: Seed of that choice.
 
     Raises:
         ValueError: If the truth is asked for where data have no labels.
     """
+    chosen = _training_events(events, part, mass=mass, contaminated=contaminated)
+    if max_events is None or len(chosen) <= max_events:
+        return chosen
+    return chosen.sample(max_events, random_state=seed)
+
+
+def _training_events(
+    events: pd.DataFrame, part: Mapping[str, Any], *, mass: str, contaminated: bool
+) -> pd.DataFrame:
     component, everywhere = part["component"], part["everywhere"]
     if component != BACKGROUND_PART:
         chosen = events[events[COMPONENT] == component]

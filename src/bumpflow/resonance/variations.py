@@ -113,7 +113,7 @@ class Norms:
 
     @classmethod
     def from_events(
-        cls, up: Tensor, down: Tensor, *, reach: float = 5.0, n_grid: int = 101
+        cls, up: Tensor, down: Tensor, *, reach: float = 8.0, n_grid: int = 161
     ) -> "Norms":
         """Average over events drawn from the nominal densities.
 

@@ -136,6 +136,13 @@ def test_parameters_that_nothing_lets_vary_are_held(data):
     fits = fit(fixed, data)
     assert (fits.values[:, 3:6] == 0).all()
     assert (fits.values[:, 7] == 7).all()
+    assert (fits.covariance[:, [3, 7]] == 0).all()
+    gradient = fixed.expand(fits.values, data).gradient
+    scale = fits.covariance.diagonal(dim1=1, dim2=2).sqrt()
+    assert (gradient * scale)[:, [0, 1, 2, 6]].abs().max() < 1e-3
+    moved = fit(fixed, data, held={"spread2": 1.0})
+    assert (moved.values[:, 4] == 1).all()
+    assert not torch.equal(moved.values[:, 0], fits.values[:, 0])
     minuit = fit_minuit(fixed, one(data, 0))
     assert minuit.values["signal"] == pytest.approx(fits.signal[0], abs=0.02 * fits.uncertainty[0])
 
@@ -162,6 +169,15 @@ def test_a_fit_that_fails_is_nan_and_leaves_the_others_alone(data, found, caplog
         assert part[1].isnan().all()
     torch.testing.assert_close(fits.values[fits.good], found.values[fits.good])
     assert "1 of 4 fits failed" in caplog.text
+
+
+@pytest.mark.parametrize("spread", [1.0, 0.0])
+def test_a_fit_that_does_not_converge_in_time_is_nan(data, monkeypatch, spread):
+    monkeypatch.setattr(fitting, "MAX_STEPS", 2)
+    fits = fit(replace(MODEL, constraints=Constraints(spread, ((0.0, 10.0),))), data)
+    assert not fits.good.any()
+    for part in fits[:3]:
+        assert part.isnan().all()
 
 
 def test_small_blocks_of_memory_change_nothing(data, found, monkeypatch):

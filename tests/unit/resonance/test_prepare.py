@@ -130,6 +130,16 @@ def test_faulty_tables_are_named():
         prepare(BLOCK, tables=tables)
 
 
+def test_signal_may_be_missing_beside_the_signal_region_but_data_may_not():
+    def inside(name):
+        return {name: TABLES[name][TABLES[name]["m"].between(115, 134.9)]}
+
+    found = prepare(BLOCK, tables=TABLES | inside("signal")).record["signal"]
+    assert found["n_lower"] == found["n_upper"] == 0
+    with pytest.raises(InvalidEvents, match=r"data: none of .* the lower sideband"):
+        prepare(BLOCK, tables=TABLES | inside("data"))
+
+
 def test_too_many_mock_data_are_refused():
     block = BLOCK | {"mock": {"n_events": 3000, "n_signal": 20, "n_datasets": 2}}
     with pytest.raises(InvalidEvents, match="background events are needed"):

@@ -66,6 +66,21 @@ def test_a_signal_at_its_own_mass_is_tested_as_ever():
     assert z[:, SHIFTS.index(0.0)] == pytest.approx(expected, abs=1e-5)
 
 
+def test_a_peak_at_another_mass_is_another_one_beside_the_signal_region():
+    data = toys(3, signal=50.0)
+    found = scan_masses(data, MODEL, world.MASSES, SHIFTS)[:, SHIFTS.index(6.0)]
+    heavier = peak_density(world.PEAK.shifted(6.0), world.WINDOW)
+    plain = data._replace(
+        events=data.events._replace(
+            signal=data.events.others[..., -1], others=data.events.others[..., :0]
+        ),
+        sidebands=data.sidebands._replace(
+            signal=torch.as_tensor(LAYOUT.shares(heavier) / (LAYOUT.high - LAYOUT.low))
+        ),
+    )
+    assert found == pytest.approx(np.sqrt(q_zero(MODEL, plain)), abs=1e-5)
+
+
 def test_without_signal_global_p_values_are_uniform():
     z = scan_masses(toys(120, signal=0.0, seed=7), MODEL, world.MASSES, SHIFTS)
     largest = z.max(1)

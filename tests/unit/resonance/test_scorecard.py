@@ -10,6 +10,7 @@ from bumpflow.resonance.scorecard import (
     coverage_quantities,
     fit_quantities,
     gain_quantities,
+    hypothesis_quantities,
 )
 
 TESTS = {
@@ -42,33 +43,34 @@ def named(quantities):
 
 
 def test_fits_are_averaged_over_data_sets():
-    found = named(fit_quantities("box", FITS, TESTS, n_signal=120, first=False))
-    assert set(found) == {
-        *(f"hisigma.box.signal.{name}" for name in ("statistical", "shift", "envelope")),
-        *(f"hisigma.box.{name}" for name in ("z0", "limit", "expected_limit", "global_p")),
-    }
+    found = named(fit_quantities("box", FITS, n_signal=120))
+    methods = ("statistical", "shift", "envelope")
+    assert set(found) == {f"hisigma.box.signal.{name}" for name in methods}
     signal = found["hisigma.box.signal.shift"]
     assert (signal.value, signal.uncertainty, signal.n, signal.unit) == (120, 21, 2, "events")
     assert (signal.reference, signal.reference_source) == (120, "injected")
-    assert found["hisigma.box.z0"].value == 2.5
-    assert found["hisigma.box.expected_limit"].value == 50
-    assert found["hisigma.box.global_p"].uncertainty == 0.02
 
 
 def test_signal_of_data_has_no_reference():
-    found = named(fit_quantities("box", FITS, TESTS, n_signal=None, first=False))
+    found = named(fit_quantities("box", FITS, n_signal=None))
     assert found["hisigma.box.signal.shift"].reference is None
     assert found["hisigma.box.signal.shift"].reference_source is None
 
 
+def test_tests_are_those_of_the_record():
+    found = named(hypothesis_quantities("box", FITS, TESTS))
+    assert found["hisigma.box.z0"].value == 2.5
+    assert found["hisigma.box.limit"].value == 90
+    assert found["hisigma.box.expected_limit"].value == 50
+    assert found["hisigma.box.global_p"].uncertainty == 0.02
+
+
 def test_densities_inflate_the_statistical_uncertainty():
-    found = named(fit_quantities("box", FITS, TESTS, n_signal=120, first=True))
+    found = named(hypothesis_quantities("box", FITS, TESTS))
     assert found["hisigma.density_inflation"].value == pytest.approx(21 / 15 - 1)
     assert found["hisigma.density_inflation.envelope"].value == pytest.approx(1.0)
     some = FITS[FITS["method"] == "statistical"]
-    assert "hisigma.density_inflation" not in named(
-        fit_quantities("box", some, TESTS, n_signal=120, first=True)
-    )
+    assert "hisigma.density_inflation" not in named(hypothesis_quantities("box", some, TESTS))
 
 
 def test_gains_are_averaged_over_data_sets():
@@ -81,18 +83,16 @@ def test_gains_are_averaged_over_data_sets():
     )
     other = FITS.assign(uncertainty=FITS["uncertainty"] * 2)
     fits = {"box": FITS, "published": other}
-    found = named(
-        gain_quantities(["box", "published"], fits, {"box": strategies, "published": strategies})
-    )
+    found = named(gain_quantities(["box", "published"], fits, strategies))
     gain = found["hisigma.gain_over_cut_and_fit"]
     assert gain.value == pytest.approx((0.5 + 0.2) / 2)
     assert gain.uncertainty == pytest.approx(0.15)
     assert (gain.reference, gain.n) == (0.4, 2)
     assert found["hisigma.gain_over_mass_only"].value == pytest.approx((0.75 + 0.5) / 2)
     assert found["hisigma.gain_over_mass_only"].reference is None
-    assert found["hisigma.unsmeared.gain"].value == pytest.approx(0.5)
+    assert found["hisigma.box.gain"].value == pytest.approx(0.5)
     first = FITS[FITS["dataset"] == 0]
-    one = gain_quantities(["box"], {"box": first}, {"box": strategies[strategies["dataset"] == 0]})
+    one = gain_quantities(["box"], {"box": first}, strategies[strategies["dataset"] == 0])
     assert {quantity.uncertainty for quantity in one} == {None}
 
 

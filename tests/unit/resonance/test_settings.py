@@ -2,6 +2,7 @@
 
 import copy
 
+import pandas as pd
 import pytest
 
 from bumpflow import io
@@ -133,6 +134,17 @@ def test_every_fault_is_found_at_once(config):
     change(config, ("hisigma", "select"), ["boxx", "publishd"])
     change(config, ("measurements", "mine", "features"), ["m"])
     assert len(faults(config)) == 2 + 1 + 3  # the systematics' features are gone
+
+
+def test_columns_that_a_file_lacks_are_named(config, tmp_path):
+    path = tmp_path / "mine.parquet"
+    pd.DataFrame({"m": [1.0], "pt": [2.0]}).to_parquet(path)
+    config["measurements"]["mine"]["data"] = {"path": str(path)}
+    (fault,) = faults(config)
+    assert fault.startswith(f"{PLACE}.data.path: ")
+    assert "dr" in fault
+    pd.DataFrame({"m": [1.0], "pt": [2.0], "dr": [1.0]}).to_parquet(path)
+    assert faults(config) == []
 
 
 def test_events_come_from_files_or_samples(config):

@@ -17,6 +17,7 @@ from bumpflow.resonance.strategies import (
     best_cut,
     compare_strategies,
     fit_after_cut,
+    fit_classifier_ratio,
     fit_mass,
     fit_score,
     sample_of,
@@ -144,6 +145,37 @@ def test_two_bins_are_fitted_as_two_equations_say(binning, classifiers, monkeypa
     by_hand = (n.sum() - len(n) * background.mean()) / (signal.mean() - background.mean())
     by_hand /= np.mean(world.REGION.holds(classifiers.signal.mass))
     assert found.signal == pytest.approx(by_hand, rel=1e-3)
+
+
+def test_bins_of_equal_signal_do_not_depend_on_the_scale_of_the_score(data, classifiers, results):
+    flat = classifiers._replace(full=Exact(lambda x: 0.02 * of_everything(x)))
+    found = {
+        binning: fit_score(data, flat, world.REGION, binning=binning)
+        for binning in ("quantiles", "uniform")
+    }
+    assert found["quantiles"] == pytest.approx(results["binned_dnn_quantiles"], rel=1e-6)
+    # The published bins lose what falls together.
+    assert found["uniform"].uncertainty > 1.02 * found["quantiles"].uncertainty
+
+
+def test_signal_outside_the_signal_region_counts(data, classifiers, results):
+    signal = classifiers.signal
+    half = np.arange(len(signal.mass)) % 2 == 0
+    moved = Sample(signal.x, np.where(half, 100.0, signal.mass))
+    chosen = classifiers._replace(signal=moved)
+    found = fit_classifier_ratio(data, chosen, world.REGION)
+    assert found.signal == pytest.approx(2 * results["classifier_ratio"].signal, rel=0.01)
+    found = fit_score(data, chosen, world.REGION, binning="uniform")
+    assert found.signal == pytest.approx(2 * results["binned_dnn"].signal, rel=0.1)
+
+
+def test_halves_share_no_event():
+    sample = drawn(101, 0, 7)
+    first, second = sample.halves(np.random.default_rng(1))
+    together = np.concatenate([first.mass, second.mass])
+    assert len(first.mass) == 50
+    assert np.sort(together).tolist() == np.sort(sample.mass).tolist()
+    assert np.isin(second.with_mass[:, 0], sample.x[:, 0]).all()
 
 
 def test_scores_are_tabulated(data, classifiers):
