@@ -404,6 +404,7 @@ def test_uncertainties_are_means_over_data_sets(store, saved, known):
     if known:
         assert axes[0].containers[0].lines[0].get_xdata() == pytest.approx(13 / 200)
         assert axes[0].get_yticklabels()[-1].get_text() == "densities, unbinned (ours)"
+        assert len(axes[0].containers) == 3 + 1 + 1  # strategies are those of the first set-up
     assert axes[-1].get_xlabel().endswith("[events]") is not known
 
 

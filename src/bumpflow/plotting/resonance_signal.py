@@ -69,7 +69,7 @@ def draw_uncertainties_page(
         n_signal: Signal in each data set [events], which uncertainties are relative to, if known.
     """
     scale = 1.0 if n_signal is None else 1 / n_signal
-    rows = {}
+    rows: dict[str, dict[str, NDArray]] = {}
     for name, table in fits.items():
         beside = None if rows else strategies
         rows[name] = {key: scale * x for key, x in uncertainty_rows(table, beside).items()}

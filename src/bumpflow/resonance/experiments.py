@@ -18,9 +18,9 @@ from torch import Generator, Tensor
 
 from bumpflow.flows.density import DensitySettings, EventDensity
 from bumpflow.resonance.densities import train_bootstraps
-from bumpflow.resonance.fitting import fit
+from bumpflow.resonance.fitting import FitFailed, fit
 from bumpflow.resonance.likelihood import DataSets
-from bumpflow.resonance.methods import METHODS, envelope, prepare, signal_spread
+from bumpflow.resonance.methods import METHODS, Result, envelope, prepare, signal_spread
 from bumpflow.resonance.pools import N_NORMS, norms_of
 from bumpflow.resonance.scoring import Component, Densities, Systematic, score
 from bumpflow.resonance.shapes import MassModel, Window, draw_masses
@@ -281,15 +281,19 @@ def _envelopes(toys: DataSets, masses: MassModel, n_signal: int, n_members: int)
     rows: list[Mapping[str, Any]] = []
     for index in range(toys.n_sets):
         one = toys.rows(torch.tensor([index], device=toys.weight.device))
-        found = envelope(model, prepare(METHODS["spread"], one, masses.background)[1], n_members)
-        result = found.result
+        data = prepare(METHODS["spread"], one, masses.background)[1]
+        try:
+            result = envelope(model, data, n_members).result
+        except FitFailed:
+            result = Result(np.nan, np.nan, np.nan)
+        width = result.uncertainty
         rows.append(
             {
                 "method": "envelope",
                 "fitted": result.signal,
-                "uncertainty": result.uncertainty,
+                "uncertainty": width,
                 "distance": 0.0 if result.low <= n_signal <= result.high else 2.0,
-                "pull": (result.signal - n_signal) / result.uncertainty,
+                "pull": (result.signal - n_signal) / width,
             }
         )
     return pd.DataFrame(rows)

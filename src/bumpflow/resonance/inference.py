@@ -112,10 +112,11 @@ def upper_limit(
         confidence: Confidence level.
     """
     alpha = 1 - confidence
-    free, median = fit(model, data), fit(model, background_only)
+    free, spread = fit(model, data), fit(model, background_only)
+    median = fit(model, background_only, held={"signal": 0.0})
     null = fit(model, data, held={"signal": 0.0})
     best = free if free.signal[0] > 0 else null
-    width = float(median.uncertainty[0])
+    width = float(spread.uncertainty[0])
 
     def statistic(s: NDArray) -> NDArray[np.float64]:
         rise = profile(model, data, s, start=best.values) - best.deviance.item()
@@ -173,7 +174,7 @@ class Belt(NamedTuple):
         An end is none where the accepted signals reach the last one that was tested; but 0, below
         which there is none, is an end.
         """
-        excess = self.statistic - self.critical
+        excess = np.sqrt(self.statistic) - np.sqrt(self.critical)  # nearly straight lines
         inside = np.flatnonzero(excess <= 0)
         if len(inside) == 0:
             return None, None

@@ -19,7 +19,7 @@ from bumpflow.resonance.likelihood import SIGNAL, Constraints, DataSets, Resonan
 from bumpflow.resonance.shapes import BackgroundShape
 from bumpflow.resonance.variations import Interpolation
 
-LEAST_RATIO = 1e-12
+LEAST_RATIO = 1e-4
 """Least density of a single bootstrap over the mean of all."""
 
 

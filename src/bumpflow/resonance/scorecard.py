@@ -27,7 +27,7 @@ def fit_quantities(name: str, fits: pd.DataFrame, *, n_signal: int | None) -> It
     reference = None if n_signal is None else float(n_signal)
     source = None if n_signal is None else "injected"
     for method, part in fits.groupby("method", sort=False):
-        if not str(method).startswith("member"):
+        if not str(method).startswith("member") and part["signal"].notna().all():
             yield Quantity(
                 f"hisigma.{name}.signal.{method}",
                 float(part["signal"].mean()),
@@ -39,7 +39,9 @@ def fit_quantities(name: str, fits: pd.DataFrame, *, n_signal: int | None) -> It
             )
 
 
-def hypothesis_quantities(name: str, fits: pd.DataFrame, tests: Mapping[str, Any]) -> Iterator[Quantity]:
+def hypothesis_quantities(
+    name: str, fits: pd.DataFrame, tests: Mapping[str, Any]
+) -> Iterator[Quantity]:
     """Yield tests of the first data set, and what the densities' uncertainty costs.
 
     Args:
@@ -52,7 +54,7 @@ def hypothesis_quantities(name: str, fits: pd.DataFrame, tests: Mapping[str, Any
     yield Quantity(f"hisigma.{name}.limit", tests["limit"], unit="events")
     yield Quantity(f"hisigma.{name}.expected_limit", tests["expected_limits"][2], unit="events")
     yield Quantity(f"hisigma.{name}.global_p", scan["global_p"], scan["global_p_error"])
-    widths = fits.groupby("method")["uncertainty"].mean()
+    widths = fits.groupby("method")["uncertainty"].mean().dropna()
     for method in (INTERPRETED, "spread", "mixture", "envelope"):
         if {method, "statistical"} <= set(widths.index):
             variant = "" if method == INTERPRETED else f".{method}"

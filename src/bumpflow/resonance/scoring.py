@@ -14,8 +14,9 @@ from bumpflow.resonance.densities import log_densities
 from bumpflow.resonance.likelihood import DataSets, Events, Sidebands
 from bumpflow.resonance.shapes import DoubleCrystalBall, Window
 
-MAX_LOG_RATIO = 30.0
-"""Density ratios beyond are cut, as no training tells them from infinite ones."""
+MAX_LOG_RATIO = 10.0
+"""Density ratios beyond are cut, as no training tells them from infinite ones. A single event with
+such a ratio is signal for certain, and forbids negative signals."""
 
 
 @dataclass(frozen=True)

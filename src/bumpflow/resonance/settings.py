@@ -147,8 +147,9 @@ def _check_measurement(
             f"{place}.signal_region_gev: {region} must lie inside window_gev {window}, with a"
             " sideband on either side"
         )
-    edge = config["hisigma"]["closure"]["edge_gev"]
-    if edge >= min(region[0] - window[0], window[1] - region[1]):
+    elif (edge := config["hisigma"]["closure"]["edge_gev"]) >= min(
+        region[0] - window[0], window[1] - region[1]
+    ):
         yield f"hisigma.closure.edge_gev: {edge} leaves nothing of a sideband of {place}: lower it"
     features = block["features"]
     if block["mass"] in features:

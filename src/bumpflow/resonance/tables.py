@@ -1,13 +1,16 @@
 """What fits of data sets say, as tables."""
 
+import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bumpflow.resonance.fitting import Fits, fit, fit_minuit, profile
+from bumpflow.resonance.fitting import FitFailed, Fits, fit, fit_minuit, profile
 from bumpflow.resonance.inference import discover
 from bumpflow.resonance.likelihood import DataSets, ResonanceModel
 from bumpflow.resonance.methods import METHODS, Result, envelope, measure, prepare, signal_spread
@@ -15,6 +18,8 @@ from bumpflow.resonance.shape_fits import discrete_profile
 from bumpflow.resonance.shapes import BackgroundShape
 from bumpflow.resonance.store import Measurement
 from bumpflow.resonance.variations import Interpolation, Norms
+
+log = logging.getLogger(__name__)
 
 ENVELOPE, FAMILIES = "envelope", "families"
 REACH = 3.5
@@ -71,33 +76,41 @@ def fit_table(fitter: Fitter, methods: Sequence[str]) -> pd.DataFrame:
     """Return one row per method: signal, interval, uncertainty [events] and significance.
 
     Rows of ``member<number>`` are the fits of single bootstraps behind the ``envelope``;
-    ``families`` profiles over the background's shape in mass.
+    ``families`` profiles over the background's shape in mass. A method whose fit fails has a row
+    of NaN.
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
     for method in methods:
-        if method == ENVELOPE:
-            rows += _envelope_rows(fitter)
-            continue
-        if method == FAMILIES:
-            rows.append({"method": FAMILIES, **_row(profile_families(fitter))})
-            continue
-        result, best, model, data = fitter.fitted(method)
-        spread = float(signal_spread(model, data, best)[0])
-        statistical = best.uncertainty[0]
-        z = discover(model, data, best).z * statistical / np.hypot(statistical, spread)
-        rows.append({"method": method, **_row(result), "z": z})
+        try:
+            rows += _method_rows(fitter, method)
+        except FitFailed as error:
+            log.warning("%s: %s", method, error)
+            rows.append({"method": method, **_row(Result(np.nan, np.nan, np.nan))})
     return pd.DataFrame(rows)
+
+
+def _method_rows(fitter: Fitter, method: str) -> list[dict[str, Any]]:
+    """Return the rows of one method."""
+    if method == ENVELOPE:
+        return _envelope_rows(fitter)
+    if method == FAMILIES:
+        return [{"method": FAMILIES, **_row(profile_families(fitter))}]
+    result, best, model, data = fitter.fitted(method)
+    statistical = float(best.uncertainty[0])
+    total = np.hypot(statistical, signal_spread(model, data, best)[0])
+    z = discover(model, data, best).z * statistical / float(total)
+    return [{"method": method, **_row(result), "z": z}]
 
 
 def _row(result: Result) -> dict[str, float]:
     return {**result._asdict(), "uncertainty": result.uncertainty}
 
 
-def _envelope_rows(fitter: Fitter) -> list[dict[str, float | str]]:
+def _envelope_rows(fitter: Fitter) -> list[dict[str, Any]]:
     n_members = len(fitter.measurement.densities.backgrounds)
     model, _ = fitter.prepared("statistical")
     found = envelope(model, fitter.prepared("spread")[1], n_members)
-    rows: list[dict[str, float | str]] = [{"method": ENVELOPE, **_row(found.result)}]
+    rows: list[dict[str, Any]] = [{"method": ENVELOPE, **_row(found.result)}]
     return rows + [
         {"method": f"member{index}", **_row(result)} for index, result in enumerate(found.members)
     ]
@@ -139,12 +152,15 @@ def curve_table(fitter: Fitter, methods: Sequence[str], *, n_points: int) -> pd.
     tables = []
     for method in methods:
         if method == ENVELOPE:
-            tables += _envelope_curves(fitter, signal)
+            with suppress(FitFailed):
+                tables += _envelope_curves(fitter, signal)
             continue
         if method == FAMILIES:
             continue
         model, data = fitter.prepared(method)
         free = fit(model, data)
+        if not free.good.all():
+            continue
         spread = float(signal_spread(model, data, free)[0])
         stretch = np.hypot(1, spread / free.uncertainty[0])
         at = free.signal[0] + (signal - free.signal[0]) / stretch

@@ -138,7 +138,7 @@ class Norms:
             Two tensors of shape ``(n_sets, n_components, n_systematics)``.
         """
         step = self.nu[1] - self.nu[0]
-        place = ((nu - self.nu[0]) / step).clamp(0, len(self.nu) - 1)
+        place = ((nu - self.nu[0]) / step).nan_to_num().clamp(0, len(self.nu) - 1)
         index = place.floor().long().clamp_max(len(self.nu) - 2)
         t = (place - index).unsqueeze(1)
         system = torch.arange(nu.shape[-1], device=nu.device)

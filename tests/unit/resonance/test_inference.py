@@ -132,19 +132,27 @@ def belt(statistic, critical):
 
 
 def test_ends_of_a_belt_are_interpolated():
-    low, high = belt([4.0, 1.5, 0.0, 0.5, 3.0], [1.0] * 5).interval()
-    assert (low, high) == pytest.approx((1 + 0.5 / 1.5, 3 + 0.5 / 2.5))
+    parabola = (np.array([0.0, 1.5, 2.5, 3.2, 4.0]) - 2.3) ** 2
+    tested = belt(parabola, [0.8**2] * 5)._replace(signal=np.array([0.0, 1.5, 2.5, 3.2, 4.0]))
+    low, high = tested.interval()
+    assert high == pytest.approx(
+        3.1
+    )  # between two signals above the best one, the root is straight
+    assert low == pytest.approx(1.5, abs=0.05)
 
 
 def test_a_belt_from_0_on_starts_there():
-    assert belt([0.2, 0.0, 2.0], [1.0, 1.0, 1.0]).interval() == pytest.approx((0, 1.5))
+    assert belt([0.2, 0.0, 2.0], [1.0, 1.0, 1.0]).interval() == pytest.approx((0, 1 + 0.5**0.5))
 
 
 def test_ends_that_no_tested_signal_bounds_are_none():
     assert belt([3.0, 2.0, 3.0], [1.0] * 3).interval() == (None, None)
-    assert belt([2.0, 0.0, 0.5], [1.0] * 3).interval() == (pytest.approx(0.5), None)
+    assert belt([2.0, 0.0, 0.5], [1.0] * 3).interval() == (pytest.approx(1 - 0.5**0.5), None)
     above = belt([0.5, 0.0, 2.0], [1.0] * 3)
-    assert above._replace(signal=above.signal + 5).interval() == (None, pytest.approx(6.5))
+    assert above._replace(signal=above.signal + 5).interval() == (
+        None,
+        pytest.approx(6 + 0.5**0.5),
+    )
 
 
 def test_belts_are_those_of_feldman_and_cousins_for_gaussian_measurements():

@@ -133,7 +133,7 @@ def test_piecewise_changes_have_exact_slopes(norms, nu):
 
 def test_means_between_grid_points_are_as_good_as_at_them():
     up, down = UP[:, None, None], DOWN[:, None, None]
-    coarse = Norms.from_events(up, down, n_grid=101)
+    coarse = Norms.from_events(up, down, reach=5, n_grid=101)
     for nu in (0.0, 0.234, -1.03, 3.21):
         value, slope = coarse.at(at([[nu]]))
         weight, by_nu = (part.mean() for part in piecewise_weight(up, down, at(nu)))
