@@ -79,7 +79,12 @@ def fit(
     Raises:
         ValueError: If a held parameter does not exist.
     """
-    values = model.start(data) if start is None else start.clone()
+    if start is not None:
+        values = start.clone()
+    elif "signal" in (held or {}):
+        values = model.start(data)
+    else:
+        values = _settled(model, data)
     named = any(name.startswith("spread") for name in held or {})
     if model.n_spread and model.constraints.spread == 0 and not named:
         return _fit_without_spread(model, data, held, values)
@@ -97,9 +102,40 @@ def fit(
         _fit_rows(model, data.rows(some), values[some], free) for some in _blocks(model, data)
     ]
     found = Fits(*(torch.cat(parts) for parts in zip(*pieces, strict=True)))
+    if start is None and not found.good.all():
+        rows = (~found.good).nonzero()[:, 0]
+        begin = torch.where(free, model.start(data)[rows], values[rows])
+        for whole, part in zip(found, _fit_rows(model, data.rows(rows), begin, free), strict=True):
+            whole[rows] = part
     if not found.good.all():
         log.warning("%d of %d fits failed", int((~found.good).sum()), data.n_sets)
     return found
+
+
+def _settled(model: ResonanceModel, data: DataSets) -> Tensor:
+    """Return parameters to start from: those of the background's shape without signal.
+
+    Far from that shape, steps would lead to where densities vanish.
+    """
+    plain = replace(model, n_spread=0, n_systematics=0)
+    events = data.events
+    bare = data._replace(
+        events=events._replace(
+            spread=events.spread[..., :0], up=events.up[..., :0], down=events.down[..., :0]
+        ),
+        measured=data.measured[..., :0],
+    )
+    start = model.start(data)
+    keep = [model.names.index(name) for name in plain.names]
+    free = torch.ones(len(keep), dtype=torch.bool, device=start.device)
+    free[SIGNAL] = False
+    for name in plain.held():
+        free[plain.names.index(name)] = False
+    for some in _blocks(plain, bare):
+        found = _fit_rows(plain, bare.rows(some), start[some][:, keep], free)
+        rows = some[found.good]
+        start[rows[:, None], keep] = found.values[found.good]
+    return start
 
 
 def _fit_without_spread(
