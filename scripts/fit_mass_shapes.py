@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from bumpflow import io
-from bumpflow.resonance.shape_fits import choose_background, compare_backgrounds, fit_peak
+from bumpflow.resonance.background_fits import choose_background, compare_backgrounds
+from bumpflow.resonance.peak_fits import fit_peak
 from bumpflow.resonance.shapes import Window
 from bumpflow.resonance.store import COMPONENT, ROLE, TRAIN, data_tables
 from bumpflow.workflow import run_rule

@@ -16,9 +16,9 @@ from pandas import DataFrame
 from bumpflow.plotting.hunt_numbers import poisson_errors, residuals
 from bumpflow.plotting.hunt_scan import density_label, draw_residuals
 from bumpflow.plotting.names import SERIES, SIGNAL, STRATEGIES, FeatureStyle, ModelStyle
+from bumpflow.resonance.background_fits import CONVERGED, mass_data
 from bumpflow.resonance.fitting import fit
 from bumpflow.resonance.likelihood import ResonanceModel
-from bumpflow.resonance.shape_fits import CONVERGED, mass_data
 from bumpflow.resonance.shapes import (
     BackgroundShape,
     DoubleCrystalBall,
@@ -205,7 +205,7 @@ def best_orders(table: DataFrame) -> DataFrame:
     """Return the fit of each series with the least -2 ln L plus one per parameter.
 
     Args:
-        table: Result of :func:`~bumpflow.resonance.shape_fits.compare_backgrounds`.
+        table: Result of :func:`~bumpflow.resonance.background_fits.compare_backgrounds`.
     """
     good = table[table["status"] == CONVERGED]
     penalised = good["deviance"] + good["order"]

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bumpflow.resonance.background_fits import discrete_profile
 from bumpflow.resonance.fitting import FitFailed, Fits, fit, fit_minuit, profile
 from bumpflow.resonance.inference import discover
 from bumpflow.resonance.likelihood import DataSets, ResonanceModel
 from bumpflow.resonance.methods import METHODS, Result, envelope, measure, prepare, signal_spread
-from bumpflow.resonance.shape_fits import discrete_profile
 from bumpflow.resonance.shapes import BackgroundShape
 from bumpflow.resonance.store import Measurement
 from bumpflow.resonance.variations import Interpolation, Norms
@@ -47,7 +47,7 @@ class Fitter:
             data: One data set.
             measurement: Densities and shapes.
             families: Background shapes that fit the mass, see
-                :func:`~bumpflow.resonance.shape_fits.compare_backgrounds`.
+                :func:`~bumpflow.resonance.background_fits.compare_backgrounds`.
             norms: With them, systematics are piecewise.
         """
         self.data, self.measurement, self.families = data, measurement, families

@@ -8,9 +8,9 @@ from scipy.stats import norm
 
 from bumpflow.classifiers import NetworkSettings
 from bumpflow.resonance import strategies
+from bumpflow.resonance.background_fits import mass_data
 from bumpflow.resonance.fitting import fit, interval
 from bumpflow.resonance.likelihood import ResonanceModel
-from bumpflow.resonance.shape_fits import mass_data
 from bumpflow.resonance.strategies import (
     Classifiers,
     Sample,
