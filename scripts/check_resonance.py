@@ -44,8 +44,8 @@ def main(
         settings=trees,
         seed=seed,
     )
-    fitted = io.read_table(parameters).set_index("parameter")["value"].to_dict()
-    drawn = model_events(loaded, fitted, n=settings["n_model"], seed=seed)
+    values = dict(io.read_table(parameters)[["parameter", "value"]].to_numpy().tolist())
+    drawn = model_events(loaded, values, n=settings["n_model"], seed=seed)
     first = data_tables(table)[0].rename(columns={mass: "mass"})
     first = first[region.holds(first["mass"].to_numpy())]
     first, drawn = (

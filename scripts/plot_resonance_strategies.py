@@ -23,7 +23,11 @@ def main(
 ) -> None:
     """Draw fits of the first data set by its ``scores`` and ``strategies``, as ``examples``."""
     table, fitted = io.read_table(scores), io.read_table(strategies)
-    results = fitted[fitted["dataset"] == 0].set_index("strategy").to_dict("index")
+    first = fitted[fitted["dataset"] == 0].set_index("strategy").astype(float)
+    columns = [str(name) for name in first]
+    results = {
+        str(name): dict(zip(columns, row, strict=True)) for name, *row in first.itertuples()
+    }
     masses, mass = masses_of(io.read_json(shapes), measurement), measurement["mass"]
     with styled(style):
         figure = new_figure(4.6)

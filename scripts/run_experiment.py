@@ -36,12 +36,12 @@ def main(
     on = choose_device(device)
     record = io.read_json(shapes)
     masses, theta = masses_of(record, measurement), np.array(record["background"]["theta"])
-    true = [load_densities(path, device=on)[0] for path in (background, signal)]
+    true_background, true_signal = (load_densities(p, device=on)[0] for p in (background, signal))
     names, mass = tuple(measurement["features"]), (measurement["mass"],)
     members, _, training = split_settings(settings)
     systematics = measurement["systematics"].items()
     found = run_experiment(
-        Truth(*true, masses, theta),
+        Truth(true_background, true_signal, masses, theta),
         ExperimentSettings(**experiment),
         density=DensitySettings(names, context=mass, members=members, **density),
         training=training,

@@ -33,8 +33,10 @@ def main(
     on = choose_device(device)
     features, mass = measurement["features"], measurement["mass"]
     members, size, training = split_settings(settings)
-    keep = {"contaminated": contaminated, "max_events": size, "seed": seed}
-    chosen = training_table(io.read_table(events), part, mass=mass, **keep)
+    table = io.read_table(events)
+    chosen = training_table(
+        table, part, mass=mass, contaminated=contaminated, max_events=size, seed=seed
+    )
     x, masses = tensors_of(vary(chosen, part["scale"], nu=1), features, mass, on)
     trained = train_bootstraps(
         x.float(),

@@ -379,8 +379,8 @@ def test_one_of_many_is_refused_with_its_place(tmp_path, name):
     assert said.startswith(f"histogram mine h1, {where}, bin 5")
     assert "-1.5" in said
     assert f"{where}, column 'name': a bin of no histogram" in fault(name=None)
-    with pytest.raises(InvalidHistogram, match="no column 'nam': did you mean 'name'"):
-        read_histograms(path, "mine", {"by": "nam"})
+    with pytest.raises(InvalidHistogram, match="no column 'naame': did you mean 'name'"):
+        read_histograms(path, "mine", {"by": "naame"})
 
 
 def test_tables_of_many_are_recognised(tmp_path):

@@ -131,7 +131,7 @@ def test_faults_are_named(config, path, value, fault):
 
 
 def test_every_fault_is_found_at_once(config):
-    change(config, ("hisigma", "select"), ["boxx", "publishd"])
+    change(config, ("hisigma", "select"), ["boxx", "publishedd"])
     change(config, ("measurements", "mine", "features"), ["m"])
     assert len(faults(config)) == 2 + 1 + 3  # the systematics' features are gone
 
