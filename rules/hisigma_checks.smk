@@ -62,6 +62,28 @@ rule check_resonance:
         "../scripts/check_resonance.py"
 
 
+rule check_normalisation:
+    input:
+        densities=resonance_parts,
+    output:
+        integrals=resonance_file("normalisation.parquet"),
+    log:
+        "<logs>/check_normalisation/{dataset}/{density}.log",
+    benchmark:
+        "<benchmarks>/check_normalisation/{dataset}/{density}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        measurement=measurement_setting,
+        settings=config["hisigma"]["normalisation"],
+        seed=seed_for("check_normalisation"),
+        code=code_of("check_normalisation"),
+    script:
+        "../scripts/check_normalisation.py"
+
+
 rule run_experiment:
     input:
         background=resonance_file("truthbackground.safetensors"),
@@ -108,6 +130,7 @@ rule summarise_hisigma:
         fits=of_each_density("fits.parquet"),
         closure=of_each_density("closure.parquet"),
         tests=interpreted_file("tests.json"),
+        integrals=interpreted_file("normalisation.parquet"),
         timing=interpreted_file("timing.json"),
         strategies=(
             [interpreted_file("strategies.parquet")]

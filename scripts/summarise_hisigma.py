@@ -15,6 +15,7 @@ def main(
     fits: list[Path],
     closure: list[Path],
     tests: Path,
+    integrals: Path,
     timing: Path,
     strategies: list[Path],
     toys: list[Path],
@@ -30,6 +31,7 @@ def main(
         table = io.read_table(path)
         found += scorecard.closure_quantities(name, table, first=name == names[0])
     found += scorecard.hypothesis_quantities(names[0], tables[names[0]], io.read_json(tests))
+    found += scorecard.normalisation_quantities(io.read_table(integrals))
     found.append(Quantity("hisigma.fit_seconds", io.read_json(timing)["seconds"], unit="s"))
     for path in strategies:
         found += scorecard.gain_quantities(names, tables, io.read_table(path))

@@ -100,6 +100,7 @@ MEASURES = {
     "global_z": Measure("global z"),
     "signal": Measure("fitted signal"),
     "expected_limit": Measure("expected limit"),
+    "normalisation": Measure("integral over features"),
     "closure_auc": Measure("AUC, density against background", "low"),
     "s0": Measure("without signal"),
     "s100": Measure("100 signal events"),
@@ -221,6 +222,7 @@ ANALYSES = {
         {
             "Fitted signal": ("signal",),
             "Tests": ("z0", "limit", "expected_limit", "global_p", "closure_auc"),
+            "Densities": ("normalisation",),
             "Measurements with a known truth": ("s0", "s100", "s200", "s400"),
         },
     ),

@@ -122,6 +122,21 @@ def closure_quantities(name: str, closure: pd.DataFrame, *, first: bool) -> Iter
         )
 
 
+def normalisation_quantities(integrals: pd.DataFrame) -> Iterator[Quantity]:
+    """Yield the mean integral of each component's density over all features, which should be 1.
+
+    Args:
+        integrals: Tables of :func:`~bumpflow.resonance.densities.normalisation`, with the
+            component as ``part``.
+    """
+    means = integrals[integrals["density"] == "arithmetic"]
+    for part, rows in means.groupby("part", sort=True):
+        n = len(rows)
+        error = float(np.sqrt((rows["uncertainty"] ** 2).sum()) / n)
+        name = f"hisigma.{part}.normalisation"
+        yield Quantity(name, float(rows["integral"].mean()), error, 1.0, "a density", n)
+
+
 def coverage_quantities(toys: pd.DataFrame) -> Iterator[Quantity]:
     """Yield coverage, bias and pulls by true signal and method.
 

@@ -11,6 +11,7 @@ from bumpflow.resonance.scorecard import (
     fit_quantities,
     gain_quantities,
     hypothesis_quantities,
+    normalisation_quantities,
 )
 
 TESTS = {
@@ -175,3 +176,19 @@ def test_failed_fits_are_counted_and_left_out(toys):
 def test_one_replica_has_no_error(toys):
     found = named(coverage_quantities(toys[toys["replica"] == 0]))
     assert found["hisigma.bias.s0"].uncertainty is None
+
+
+def test_integrals_of_arithmetic_means_are_averaged():
+    table = pd.DataFrame(
+        {
+            "part": ["background", "background", "background", "signal"],
+            "density": ["arithmetic", "arithmetic", "geometric", "arithmetic"],
+            "integral": [0.99, 1.03, 0.5, 1.02],
+            "uncertainty": [0.03, 0.04, 0.1, 0.02],
+        }
+    )
+    found = named(normalisation_quantities(table))
+    assert set(found) == {f"hisigma.{name}.normalisation" for name in ("background", "signal")}
+    background = found["hisigma.background.normalisation"]
+    assert (background.value, background.n) == (pytest.approx(1.01), 2)
+    assert background.uncertainty == pytest.approx(0.025)
