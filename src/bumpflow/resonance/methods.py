@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 from scipy.stats import t as student
 
-from bumpflow.resonance.fitting import Fits, curvatures, fit, interval, profile
+from bumpflow.resonance.fitting import FitFailed, Fits, curvatures, fit, interval, profile
 from bumpflow.resonance.likelihood import SIGNAL, Constraints, DataSets, ResonanceModel
 from bumpflow.resonance.shapes import BackgroundShape
 from bumpflow.resonance.variations import Interpolation
@@ -107,8 +107,14 @@ def measure(model: ResonanceModel, data: DataSets) -> tuple[Result, Fits]:
     """Fit one data set and return its likelihood interval.
 
     Where the model holds the directions of a spread fixed, that of the signal is added.
+
+    Raises:
+        FitFailed: If the fit does not converge, or the likelihood has no interval.
     """
     best = fit(model, data)
+    if not best.good.all():
+        msg = f"the fit of {', '.join(model.names)} to {float(data.totals[0]):g} events did not converge"
+        raise FitFailed(msg)
     result = Result(float(best.signal[0]), *interval(model, data, best))
     return result.widened(float(signal_spread(model, data, best)[0])), best
 

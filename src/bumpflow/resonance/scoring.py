@@ -17,6 +17,9 @@ from bumpflow.resonance.shapes import DoubleCrystalBall, Window
 MAX_LOG_RATIO = 10.0
 """Density ratios beyond are cut, as no training tells them from infinite ones. A single event with
 such a ratio is signal for certain, and forbids negative signals."""
+MAX_LOG_CHANGE = 2.3
+"""The same for varied over nominal densities: one standard deviation changes no density by more than
+a factor of 10, but where an edge moves, or where training has seen no event."""
 
 
 @dataclass(frozen=True)
@@ -161,8 +164,8 @@ def _peaking(
     return torch.as_tensor(values, device=mass.device) * _ratio(logs, mean)
 
 
-def _ratio(log_density: Tensor, reference: Tensor) -> Tensor:
-    return torch.exp((log_density - reference).clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO))
+def _ratio(log_density: Tensor, reference: Tensor, most: float = MAX_LOG_RATIO) -> Tensor:
+    return torch.exp((log_density - reference).clamp(-most, most))
 
 
 def _changes(
@@ -182,7 +185,7 @@ def _changes(
                     if chosen is None
                     else log_densities([chosen[0 if nu > 0 else 1]], x, mass)[0]
                 )
-                ratios[:, place, index] = _ratio(log_varied, log_nominal)
+                ratios[:, place, index] = _ratio(log_varied, log_nominal, MAX_LOG_CHANGE)
     return ratios
 
 
