@@ -8,6 +8,7 @@ import pandas as pd
 
 from bumpflow import io
 from bumpflow.resonance.densities import load_densities, normalisation
+from bumpflow.resonance.settings import BACKGROUND_PART
 from bumpflow.workflow import derive_seed, run_rule
 
 
@@ -19,15 +20,16 @@ def main(
     settings: dict[str, Any],
     seed: int,
 ) -> None:
-    """Write the ``integrals`` at a mass in each sideband and in the signal region."""
+    """Write the ``integrals`` in the signal region, and of the background in each sideband."""
     window, region = measurement["window_gev"], measurement["signal_region_gev"]
     edges = [window[0], *region, window[1]]
     masses = [(low + high) / 2 for low, high in pairwise(edges)]
     tables = []
     for path in densities:
+        known = masses if path.stem == BACKGROUND_PART else masses[1:2]
         for bootstrap, density in enumerate(load_densities(path)):
             own = derive_seed(seed, path.stem, str(bootstrap))
-            found = normalisation(density, masses, seed=own, **settings)
+            found = normalisation(density, known, seed=own, **settings)
             tables.append(found.assign(part=path.stem, bootstrap=bootstrap))
     io.write_table(integrals, pd.concat(tables, ignore_index=True))
 

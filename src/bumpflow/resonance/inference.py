@@ -112,18 +112,18 @@ def upper_limit(
         confidence: Confidence level.
     """
     alpha = 1 - confidence
-    free, spread = fit(model, data), fit(model, background_only)
-    median = fit(model, background_only, held={"signal": 0.0})
+    free, median = fit(model, data), fit(model, background_only)
     null = fit(model, data, held={"signal": 0.0})
     best = free if free.signal[0] > 0 else null
-    width = float(spread.uncertainty[0])
+    width = float(median.uncertainty[0])
 
     def statistic(s: NDArray) -> NDArray[np.float64]:
         rise = profile(model, data, s, start=best.values) - best.deviance.item()
         return np.where(s < free.signal[0], 0.0, np.maximum(rise, 0))
 
     def asimov_statistic(s: NDArray) -> NDArray[np.float64]:
-        rise = profile(model, background_only, s, start=median.values)
+        # Its best signal, 0 but for the finite number of events behind it, is taken for 0.
+        rise = profile(model, background_only, s + median.signal[0], start=median.values)
         return np.maximum(rise - median.deviance.item(), 0)
 
     def exclusion(s: NDArray) -> NDArray[np.float64]:
