@@ -7,22 +7,15 @@ from scipy.stats import chi2, kstest, norm
 
 from bumpflow.resonance.goodness import goodness_of_fit
 from bumpflow.resonance.peak_fits import fit_peak
-from bumpflow.resonance.shapes import BackgroundShape, DoubleCrystalBall, Window, draw_masses
+from bumpflow.resonance.shapes import DoubleCrystalBall, Window, draw_masses
 
 WINDOW, REGION = Window(90.0, 180.0), Window(115.0, 135.0)
 PEAK = DoubleCrystalBall(125.0, 1.4, 1.6, 3.0, 1.7, 1.9, 4.0)
-EXPONENTIAL = BackgroundShape("exponential", 1, WINDOW)
-SLOPE = 1.7
 
 
 def peak_masses(n, *, seed, window=REGION, peak=PEAK):
     generator = torch.Generator().manual_seed(seed)
     return draw_masses(lambda m: peak.density(m, window), window, n, generator).numpy()
-
-
-def background_masses(n, *, seed):
-    generator = torch.Generator().manual_seed(seed)
-    return draw_masses(lambda m: EXPONENTIAL.at(m, [SLOPE]), WINDOW, n, generator).numpy()
 
 
 @pytest.fixture(scope="module")
