@@ -16,11 +16,10 @@ from bumpflow.plotting.hunt_scan import format_power
 from bumpflow.plotting.names import FeatureStyle
 from bumpflow.plotting.resonance_events import add_legend, panel_grid
 from bumpflow.plotting.resonance_fits import Spectrum, draw_spectrum, fit_handles
+from bumpflow.resonance.closure import signal_like_cut
 
 MASS = "mass"
 COMPONENTS = ("background", "signal")
-RARE = 0.99
-"""Signal-like events have a ratio of densities above this quantile of the background's."""
 REGIONS = {
     "signal_region": "Signal region",
     "signal_like": "Most signal-like events",
@@ -31,16 +30,6 @@ def renamed(styles: Mapping[str, FeatureStyle]) -> dict[str, FeatureStyle]:
     """Return styles of which the first, that of the mass, has the name it has in tables here."""
     first, *others = styles
     return {MASS: styles[first], **{name: styles[name] for name in others}}
-
-
-def signal_like_cut(model: DataFrame) -> float:
-    """Return the ratio of densities that a hundredth of the fitted background exceeds.
-
-    Args:
-        model: Events of the fitted model: ``component`` and ``ratio``.
-    """
-    background = model[model["component"] == "background"]
-    return float(background["ratio"].quantile(RARE))
 
 
 def project(

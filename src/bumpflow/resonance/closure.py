@@ -24,6 +24,9 @@ from bumpflow.resonance.store import Measurement, tensors_of
 from bumpflow.resonance.toys import share_of
 from bumpflow.workflow import derive_seed
 
+RARE = 0.01
+"""Part of the background that is as signal-like as what is looked at by itself."""
+
 
 def two_sample_test(
     observed: NDArray, expected: NDArray, *, settings: TreeSettings, seed: int
@@ -160,6 +163,16 @@ def signal_like(
     return score(x, m, densities).signal.cpu().numpy()
 
 
+def signal_like_cut(model: pd.DataFrame) -> float:
+    """Return the ratio of densities that a hundredth of the fitted background exceeds.
+
+    Args:
+        model: Events of the fitted model: ``component`` and ``ratio``.
+    """
+    background = model[model["component"] == "background"]
+    return float(background["ratio"].quantile(1 - RARE))
+
+
 def goodness_table(
     data: pd.DataFrame,
     model: pd.DataFrame,
@@ -186,8 +199,7 @@ def goodness_table(
     rng = np.random.default_rng(derive_seed(seed, "thinning"))
     share = model["weight"] / model["weight"].max()
     drawn = model[rng.random(len(model)) < share]
-    background = model[model["component"] == "background"]
-    threshold = float(background["ratio"].quantile(0.99))
+    threshold = signal_like_cut(model)
     columns = [*features, "mass"]
     rows = []
     for region, low in (("signal_region", -np.inf), ("signal_like", threshold)):

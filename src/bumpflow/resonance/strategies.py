@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from bumpflow.classifiers import NetworkClassifier, NetworkSettings, train_classifier
+from bumpflow.resonance.background_fits import mass_data
 from bumpflow.resonance.events import LABEL
 from bumpflow.resonance.likelihood import DataSets, Events, ResonanceModel, Sidebands
 from bumpflow.resonance.methods import Result, measure
@@ -145,12 +146,7 @@ def fit_mass(data: Sample, masses: MassModel) -> Result:
         data: Data in the whole window.
         masses: Shapes of signal and background.
     """
-    inside = masses.signal_region.holds(data.mass)
-    density = masses.peak.density(data.mass, masses.window)
-    events = _plain(data.mass[inside], density[inside])
-    beside, signal = (torch.as_tensor(part[~inside])[None] for part in (data.mass, density))
-    side = Sidebands(beside, torch.ones_like(beside), signal, signal.new_zeros(*signal.shape, 0))
-    sets = DataSets.of(events, torch.ones_like(events.mass), side)
+    sets = mass_data(data.mass[None], masses.peak, masses.window)
     return measure(ResonanceModel(masses.background), sets)[0]
 
 

@@ -8,9 +8,8 @@ from scipy.stats import norm
 
 from bumpflow.classifiers import NetworkSettings
 from bumpflow.resonance import strategies
-from bumpflow.resonance.background_fits import mass_data
 from bumpflow.resonance.fitting import fit, interval
-from bumpflow.resonance.likelihood import ResonanceModel
+from bumpflow.resonance.likelihood import DataSets, Events, ResonanceModel, Sidebands
 from bumpflow.resonance.strategies import (
     Classifiers,
     Sample,
@@ -97,7 +96,14 @@ def test_what_uses_more_is_more_precise(results):
 
 def test_the_mass_alone_is_fitted_unbinned(data, results):
     model = ResonanceModel(world.MASSES.background)
-    plain = mass_data(data.mass[None], world.PEAK, world.WINDOW)
+    inside = world.REGION.holds(data.mass)
+    mass, signal = (torch.as_tensor(part) for part in (data.mass, world.p_signal(data.mass)))
+    none = mass.new_zeros(len(mass), 0)
+    varied = mass.new_zeros(int(inside.sum()), 2, 0)
+    events = Events(mass[inside], signal[inside], none[inside], varied, varied, none[inside])
+    beside = [part[~inside][None] for part in (mass, torch.ones_like(mass), signal, none)]
+    weight = torch.ones(1, events.n, dtype=torch.float64)
+    plain = DataSets.of(events.batched(), weight, Sidebands(*beside))
     best = fit(model, plain)
     assert results["mass_only"].signal == pytest.approx(best.signal[0], rel=1e-4)
     ends = interval(model, plain, best)
