@@ -4,11 +4,22 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import ddp, hisigma, histfactory, ingest, simulation, surrogates
+from benchmarks import (
+    alps,
+    compatibility,
+    ddp,
+    hisigma,
+    histfactory,
+    ingest,
+    simulation,
+    surrogates,
+)
 from bumpflow import io
 from bumpflow.summary import Quantity, as_records, from_records, merge
 
 BENCHMARKS: dict[str, Callable[[], list[Quantity]]] = {
+    "alps": alps.measure,
+    "compatibility": compatibility.measure,
     "ddp": ddp.measure,
     "hisigma": hisigma.measure,
     "histfactory": histfactory.measure,

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from bumpflow import config as studies
+from bumpflow.compatibility import settings as alps
 from bumpflow.hunts import settings as hunts
 from bumpflow.resonance import settings as resonance
 from bumpflow.search import settings as search

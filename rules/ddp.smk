@@ -49,6 +49,9 @@ rule calibrate_hunter:
         gpu=gpus_needed(config["device"]),
     params:
         settings=config["ddp"]["calibration"],
+        correction=lambda wildcards: config["hunters"][wildcards.hunter].get(
+            "correction", "none"
+        ),
         device=config["device"],
         seed=seed_for("calibrate_hunter"),
         code=code_of("calibrate_hunter"),
@@ -84,6 +87,7 @@ rule judge_hunter:
 rule check_global_p:
     input:
         network=hunter_weights,
+        calibration="<results>/ddp/{hunter}/calibration.parquet",
         shapes=project_file(config["ddp"]["shapes"]),
     output:
         table="<results>/ddp/{hunter}/global_p.parquet",

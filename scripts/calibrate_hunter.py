@@ -1,4 +1,4 @@
-"""Rule calibrate_hunter: correct a network's intervals on histograms of its training's kind."""
+"""Rule calibrate_hunter: correct a network's predictions on histograms of its training's kind."""
 
 from pathlib import Path
 from typing import Any
@@ -19,22 +19,24 @@ def main(
     shapes: Path,
     calibration: Path,
     settings: dict[str, Any],
+    correction: str,
     device: str,
     seed: int,
 ) -> None:
-    """Write the factors that the intervals of ``network`` need to ``calibration``."""
+    """Write what the estimates and intervals of ``network`` need to ``calibration``."""
     tensors, kept = io.read_tensors(network)
     spectra = SpectraSettings.from_config({**kept["spectra"], "widths": kept["widths"]})
     low, high = spectra.n_bins
     lengths = [n for n in settings["n_bins"] if low <= n <= high]
-    factors = calibrate_hunter(
+    found = calibrate_hunter(
         restore_hunter(tensors, kept, device=choose_device(device)),
         spectra,
         lengths=lengths_of(settings["n_histograms"], lengths),
+        correction=correction,
         generator=torch.Generator().manual_seed(seed),
         shapes=shape_coefficients(io.read_table(shapes), split="train"),
     )
-    io.write_table(calibration, factors.as_table())
+    io.write_table(calibration, found.as_table())
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import torch
 
 from bumpflow import io
 from bumpflow.device import choose_device
+from bumpflow.hunts.calibration import Calibration
 from bumpflow.hunts.judging import background_p_values, lengths_of
 from bumpflow.hunts.spectra import SpectraSettings, shape_coefficients
 from bumpflow.hunts.store import restore_hunter
@@ -17,6 +18,7 @@ from bumpflow.workflow import run_rule
 def main(
     *,
     network: Path,
+    calibration: Path,
     shapes: Path,
     table: Path,
     groups: dict[str, Any],
@@ -27,6 +29,7 @@ def main(
     """Write p-values of each group of histograms, those held out from training among them."""
     tensors, kept = io.read_tensors(network)
     hunter = restore_hunter(tensors, kept, device=choose_device(device))
+    corrections = Calibration.from_table(io.read_table(calibration))
     generator = torch.Generator().manual_seed(seed)
     known = shape_coefficients(io.read_table(shapes), split="test")
     parts = [
@@ -34,6 +37,7 @@ def main(
             hunter,
             SpectraSettings.from_config(spectra),
             lengths=lengths_of(settings["n_histograms"], settings["n_bins"]),
+            calibration=corrections,
             n_toys=settings["n_toys"],
             generator=generator,
             shapes=known,

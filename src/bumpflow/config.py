@@ -9,6 +9,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from bumpflow import io
+from bumpflow.compatibility.settings import check_alps, shown_beam_dump
 from bumpflow.hunts.settings import check_hunts
 from bumpflow.ingest.layout import build_layout
 from bumpflow.resonance.settings import check_resonance, shown_measurement
@@ -31,8 +32,12 @@ NAMED = [
     "hunter",
     "mixture",
     "model",
+    "network",
     "observable",
+    "observed",
     "part",
+    "population",
+    "resolution",
     "sample",
     "scan",
     "test",
@@ -61,10 +66,15 @@ PARTS = (
     "hisigma",
     "hisigma_checks",
     "hisigma_figures",
+    "alp_inputs",
+    "alp",
+    "alp_hunts",
+    "alp_figures",
     "report",
 )
 """Files of rules, in running order."""
 TAKEN = (
+    "alp",
     "bench",
     "benchmarks",
     "checkpoints",
@@ -108,6 +118,7 @@ def check_config(
         faults += check_simulation(config)
         faults += check_hunts(config)
         faults += check_resonance(config)
+        faults += check_alps(config)
         if "histfactory" in config["analyses"]:
             faults += check_search(config)
     if faults:
@@ -187,6 +198,8 @@ def shown_dataset(config: Mapping[str, Any], analysis: str) -> str:
         return str(config["ddp"]["hunter"])
     if analysis == "hisigma":
         return shown_measurement(config)
+    if analysis == "alp":
+        return shown_beam_dump(config)
     return str(config["surrogates"]["dataset"])
 
 

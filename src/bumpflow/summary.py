@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-NAME = re.compile(r"[a-z][a-z0-9]*(\.[a-z0-9][a-z0-9_]*){1,3}")
+NAME = re.compile(r"[a-z][a-z0-9]*(\.[a-z0-9][a-z0-9_]*){1,5}")
 DTYPES = {
     "quantity": "string",
     "value": "Float64",
@@ -31,7 +31,7 @@ class Quantity:
 
     Attributes:
         quantity: ``<analysis>.<subject>.<measure>``, or ``<analysis>.<measure>`` where there is
-            only one subject; ``.<variant>`` may follow the measure.
+            only one subject; up to three ``.<variant>`` may follow.
         value: What was measured.
         uncertainty: Its standard deviation.
         reference: The number to compare with.
@@ -57,7 +57,7 @@ class Quantity:
             msg = (
                 f"quantity {self.quantity!r} is no name of the scorecard: write"
                 " <analysis>.<subject>.<measure> or <analysis>.<measure>, if need be with"
-                " .<variant> behind, in lower case"
+                " up to three .<variant> behind, in lower case"
             )
             raise ValueError(msg)
         for name in ("value", "uncertainty", "reference"):

@@ -60,6 +60,7 @@ def folder(tmp_path_factory):
         shapes=SHAPES,
         calibration=folder / "calibration.parquet",
         settings={"n_histograms": 60, "n_bins": [30, 500]},
+        correction="unbiased",
         **COMMON,
     )
     return folder
@@ -83,7 +84,15 @@ def test_training_is_recorded(folder):
 
 
 def test_calibration_skips_lengths_that_training_did_not_have(folder):
-    assert io.read_table(folder / "calibration.parquet")["n_toys"].sum() == 60
+    table = io.read_table(folder / "calibration.parquet").set_index("name")["value"]
+    assert table["n_toys"].sum() == 60
+
+
+def test_estimates_are_corrected(folder, tested):
+    table = io.read_table(folder / "calibration.parquet").set_index("name")["value"]
+    assert (table["z_shifts"] != 0).all()
+    judged = io.read_table(tested / "thesis.parquet")
+    assert not np.allclose(judged["z_predicted"], judged["z_q50"])
 
 
 @pytest.fixture(scope="module")
@@ -99,15 +108,15 @@ def tested(folder):
             settings=settings,
             **COMMON,
         )
-    network = folder / "network.safetensors"
     check_global_p.main(
-        network=network,
+        **trained(folder),
         shapes=SHAPES,
         table=folder / "global_p.parquet",
         groups={"in_family": KIND, "held_out": CONFIG["spectra"]["dijet"]},
         settings={"n_histograms": 6, "n_toys": 10, "n_bins": [30, 60]},
         **COMMON,
     )
+    network = folder / "network.safetensors"
     compare_hunters.main(
         network=network,
         comparison=folder / "comparison.parquet",

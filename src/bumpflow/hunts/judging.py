@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bumpflow.evaluate.c2st import area_under_curve
-from bumpflow.hunts.calibration import Calibration, calibrate, coverage
+from bumpflow.hunts.calibration import PENALTIES, Calibration, calibrate, correct, coverage
 from bumpflow.hunts.families import FAMILIES
-from bumpflow.hunts.networks import Prediction, largest_z, positive_part
-from bumpflow.hunts.scanning import cell_of, global_p, toy_maxima
+from bumpflow.hunts.networks import Prediction, positive_part
+from bumpflow.hunts.scanning import cell_of, estimate_z, global_p, toy_maxima
 from bumpflow.hunts.spectra import Spectra, SpectraSettings, draw_backgrounds, draw_spectra
 from bumpflow.hunts.store import Hunter, predict
 from bumpflow.hunts.targets import z_known
@@ -40,7 +40,7 @@ def judge_hunter(
         hunter: The network.
         settings: The histograms to draw.
         lengths: How many histograms to draw with each number of bins.
-        calibration: Corrections of the intervals.
+        calibration: Corrections of estimates and intervals.
         generator: Source of randomness.
         shapes: See :func:`~bumpflow.hunts.spectra.draw_spectra`.
 
@@ -64,10 +64,21 @@ def calibrate_hunter(
     settings: SpectraSettings,
     *,
     lengths: Mapping[int, int],
+    correction: str,
     generator: torch.Generator,
     shapes: Tensor | None = None,
 ) -> Calibration:
-    """Return the corrections that intervals need on histograms of the training's kind."""
+    """Return what estimates and intervals need on histograms of the training's kind.
+
+    Args:
+        hunter: The network.
+        settings: The histograms to draw, see :func:`judge_hunter` for the others.
+        lengths: How many histograms to draw with each number of bins.
+        correction: What estimates of z_max are to be, one of
+            :data:`~bumpflow.hunts.calibration.PENALTIES`.
+        generator: Source of randomness.
+        shapes: See :func:`~bumpflow.hunts.spectra.draw_spectra`.
+    """
     table = judge_hunter(
         hunter,
         settings,
@@ -76,9 +87,19 @@ def calibrate_hunter(
         generator=generator,
         shapes=shapes,
     )
-    columns = ("z_true", "pull", "cell")
-    truth, pulls, cells = (table[column].to_numpy() for column in columns)
-    return calibrate(truth, table[list(QUANTILE_NAMES)].to_numpy(), pulls, cells)
+    truth, quantiles = table["z_true"].to_numpy(), table[list(QUANTILE_NAMES)].to_numpy()
+    found = calibrate(truth, quantiles, table["pull"].to_numpy(), table["cell"].to_numpy())
+    penalty = PENALTIES[correction]
+    if penalty is None:
+        return found
+    return correct(
+        found,
+        truth=truth,
+        median=table["z_q50"].to_numpy(),
+        evidence=table["evidence"].to_numpy(float),
+        strength=table["significance"].to_numpy(float),
+        penalty=penalty,
+    )
 
 
 def background_p_values(
@@ -86,6 +107,7 @@ def background_p_values(
     settings: SpectraSettings,
     *,
     lengths: Mapping[int, int],
+    calibration: Calibration,
     n_toys: int,
     generator: torch.Generator,
     shapes: Tensor | None = None,
@@ -96,6 +118,7 @@ def background_p_values(
         hunter: The network.
         settings: The histograms to draw; signals are left out.
         lengths: How many histograms to draw with each number of bins.
+        calibration: Corrections of the estimates, of data and toys alike.
         n_toys: Toys of each one's predicted background behind its p-value.
         generator: Source of randomness.
         shapes: See :func:`~bumpflow.hunts.spectra.draw_spectra`.
@@ -109,8 +132,14 @@ def background_p_values(
             n, settings, n_bins=n_bins, generator=generator, shapes=shapes
         )
         found = predict(hunter, torch.poisson(background, generator=generator))
-        toys = toy_maxima(hunter, found.background, n_toys, generators=[generator] * n)
-        z_max = largest_z(found).double().numpy()
+        toys = toy_maxima(
+            hunter,
+            found.background,
+            n_toys,
+            calibration=calibration,
+            generators=[generator] * n,
+        )
+        z_max = estimate_z(found, calibration)
         p = global_p(z_max, toys).p
         tables.append(pd.DataFrame({"n_bins": n_bins, "z_max": z_max, "p_global": p}))
     return pd.concat(tables, ignore_index=True).assign(n_toys=n_toys)
@@ -227,7 +256,7 @@ def _compare(
         "counts_last": spectra.background[:, -1],
         "z_true": z_true,
         "bin_true": bin_true,
-        "z_predicted": largest_z(found),
+        "z_predicted": estimate_z(found, calibration),
         "bin_predicted": bins,
         **dict(zip(QUANTILE_NAMES, quantiles.T, strict=True)),
         "evidence": found.evidence,

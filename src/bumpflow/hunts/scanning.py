@@ -67,7 +67,7 @@ def scan_histograms(
     Args:
         histograms: Counts and edges; see :func:`exposures` for edges that are not equidistant.
         hunter: The network.
-        calibration: Corrections of its intervals.
+        calibration: Corrections of its estimates and intervals.
         n_toys: Background-only toys behind each global p-value.
         degree: Degree of the polynomial of the profiled background.
         generators: Source of randomness of each histogram, so that none depends on the others.
@@ -108,8 +108,16 @@ def _scan_alike(
     observed = torch.as_tensor(np.stack([histogram.values for histogram in histograms]))
     exposure = exposures(histograms[0].edges)
     found = predict(hunter, observed, exposure=exposure)
-    toys = toy_maxima(hunter, found.background, n_toys, exposure=exposure, generators=generators)
-    p = global_p(largest_z(found).double().numpy(), toys)
+    toys = toy_maxima(
+        hunter,
+        found.background,
+        n_toys,
+        calibration=calibration,
+        exposure=exposure,
+        generators=generators,
+    )
+    z_max = estimate_z(found, calibration)
+    p = global_p(z_max, toys)
     cells = cell_of(found, hunter)
     quantiles = calibration.intervals(found.quantiles.double().numpy(), cells)
     known = _describe_bins(observed, hunter, found, sigma=calibration.sigma[cells], degree=degree)
@@ -120,11 +128,11 @@ def _scan_alike(
         reasons = doubts(histogram, hunter, known["background"][row])
         summary = _summarise(histogram, bins, quantiles[row])
         summary |= {
-            "z_max": float(largest_z(found)[row]),
+            "z_max": float(z_max[row]),
             "evidence": float(found.evidence[row]),
             "p_global": float(p.p[row]),
             "p_global_error": float(p.error[row]),
-            "z_global": float(norm.isf(p.p[row])),
+            "z_global": float(global_z(p.p[row], n_toys)),
             "n_toys": n_toys,
             "covered": not reasons,
             "reasons": "; ".join(reasons),
@@ -139,6 +147,7 @@ def toy_maxima(
     background: Tensor,
     n_toys: int,
     *,
+    calibration: Calibration,
     exposure: Tensor | None = None,
     generators: Sequence[torch.Generator],
 ) -> NDArray[np.float64]:
@@ -148,6 +157,7 @@ def toy_maxima(
         hunter: The network.
         background: Expected counts, shape ``(n, n_bins)``.
         n_toys: Toys per histogram.
+        calibration: Corrections of its estimates: those of the data that toys are compared with.
         exposure: See :meth:`~bumpflow.hunts.networks.LibraryNet.forward`.
         generators: Source of randomness of each histogram.
 
@@ -164,8 +174,14 @@ def toy_maxima(
                 for row, generator in zip(background[rows], generators[rows], strict=True)
             ]
         )
-        found.append(largest_z(predict(hunter, toys, exposure=exposure)).view(-1, n_toys))
-    return torch.cat(found).double().numpy()
+        found.append(estimate_z(predict(hunter, toys, exposure=exposure), calibration))
+    return np.concatenate(found).reshape(-1, n_toys)
+
+
+def estimate_z(found: Prediction, calibration: Calibration) -> NDArray[np.float64]:
+    """Return the largest significance of each predicted histogram, shape ``(n,)``."""
+    median, evidence = (x.double().numpy() for x in (largest_z(found), found.evidence))
+    return calibration.z_max(median, evidence)
 
 
 def global_p(observed: NDArray, toys: NDArray) -> GlobalP:
@@ -178,6 +194,11 @@ def global_p(observed: NDArray, toys: NDArray) -> GlobalP:
     n_toys = toys.shape[1]
     p = (1 + (toys >= observed[:, None]).sum(1)) / (1 + n_toys)
     return GlobalP(p, np.sqrt(p * (1 - p) / n_toys))
+
+
+def global_z(p: NDArray, n_toys: int) -> NDArray[np.float64]:
+    """Return significances of global p-values from toys; a p of 1 counts as the next lower one."""
+    return norm.isf(np.minimum(p, n_toys / (1 + n_toys)))
 
 
 def exposures(edges: NDArray) -> Tensor | None:

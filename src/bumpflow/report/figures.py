@@ -82,6 +82,7 @@ FIGURES = {
         "resonance_belt",
         "resonance_coverage",
     ],
+    "alp": [],
 }
 """Figures by analysis, in the order in which they appear; one in braces is made of each."""
 

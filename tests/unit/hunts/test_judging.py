@@ -54,10 +54,38 @@ def test_judged_table_holds_truth_and_prediction():
     assert ((strong["bin_true"] - strong["position"]).abs() < 4 * strong["width"]).all()
 
 
+def calibrated(correction, *, n=250):
+    return calibrate_hunter(
+        small_hunter(), settings(), lengths={40: n}, correction=correction, generator=seeded(1)
+    )
+
+
 def test_calibration_comes_from_the_same_kind():
-    found = calibrate_hunter(small_hunter(), settings(), lengths={40: 250}, generator=seeded(1))
+    found = calibrated("none")
     assert found.n_toys.sum() == 250
     assert not np.allclose(found.factors, 1)
+    assert np.all(found.z_shifts == 0)
+
+
+def test_corrections_do_what_they_are_called_and_leave_intervals():
+    errors, quantiles = {}, {}
+    for name in ("none", "mean", "unbiased"):
+        table = judge_hunter(
+            small_hunter(),
+            settings(),
+            lengths={40: 1000},
+            calibration=calibrated(name, n=2000),
+            generator=seeded(2),
+        )
+        errors[name] = table["z_predicted"] - table["z_true"]
+        quantiles[name] = table[list(QUANTILE_NAMES)]
+    square = {name: (error**2).mean() for name, error in errors.items()}
+    assert square["mean"] < 0.7 * min(square["none"], square["unbiased"])
+    strong = {name: abs(error[table["significance"] > 6].mean()) for name, error in errors.items()}
+    assert strong["unbiased"] < 0.5
+    assert min(strong["none"], strong["mean"]) > 1
+    assert quantiles["none"].equals(quantiles["mean"])
+    assert quantiles["none"].equals(quantiles["unbiased"])
 
 
 def exact(n, *, off=0.0):

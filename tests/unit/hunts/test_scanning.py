@@ -15,6 +15,7 @@ from bumpflow.hunts.scanning import (
     doubts,
     exposures,
     global_p,
+    global_z,
     list_bumps,
     rank,
     scan_histograms,
@@ -24,6 +25,7 @@ from bumpflow.hunts.store import restore_hunter
 from tests.unit.hunts.drawn import seeded, settings
 from tests.unit.hunts.networks import small_hunter
 
+NONE = Calibration.none()
 SHIPPED = "resources/hunters/general.safetensors"
 
 
@@ -39,15 +41,15 @@ def falling(n_bins=60, *, bump=0.0, at=25, seed=0, top=3000.0):
     return Histogram("mine", counts.astype(float), np.linspace(100, 400, n_bins + 1), "m", "GeV")
 
 
-def scan(histogram, hunter, *, seed=1, n_toys=200):
-    return scan_all([histogram], hunter, seeds=[seed], n_toys=n_toys)[0]
+def scan(histogram, hunter, *, seed=1, n_toys=200, calibration=NONE):
+    return scan_all([histogram], hunter, seeds=[seed], n_toys=n_toys, calibration=calibration)[0]
 
 
-def scan_all(histograms, hunter, *, seeds, n_toys=50):
+def scan_all(histograms, hunter, *, seeds, n_toys=50, calibration=NONE):
     return scan_histograms(
         histograms,
         hunter,
-        calibration=Calibration.none(),
+        calibration=calibration,
         n_toys=n_toys,
         degree=3,
         generators=[seeded(seed) for seed in seeds],
@@ -66,6 +68,18 @@ def test_bump_is_found_where_it_is(shipped):
     background = found.bins["background"].to_numpy()
     truth = 3000 * np.exp(-3 * np.arange(60) / 60)
     assert np.abs((background - truth) / np.sqrt(truth)).max() < 2.5
+
+
+def test_data_and_toys_are_corrected_alike(shipped):
+    plain = scan(falling(bump=60.0), shipped)
+    moved = scan(
+        falling(bump=60.0), shipped, calibration=NONE._replace(z_shifts=NONE.z_shifts + 0.5)
+    )
+    assert 0.02 < plain.summary["p_global"] < 1
+    assert moved.summary["p_global"] == plain.summary["p_global"]
+    assert moved.summary["z_max"] == pytest.approx(plain.summary["z_max"] + 0.5)
+    np.testing.assert_allclose(moved.toys, plain.toys + 0.5)
+    assert moved.summary["z_high"] == plain.summary["z_high"]
 
 
 def test_scan_repeats_itself(shipped):
@@ -111,7 +125,12 @@ def test_two_bumps_are_told_apart(shipped):
 def test_global_p_values_are_uniform_without_signal(shipped, family):
     kind = settings(families={family: 1.0}, counts=(20.0, 1e5))
     found = background_p_values(
-        shipped, kind, lengths={40: 60, 80: 60}, n_toys=99, generator=seeded(3)
+        shipped,
+        kind,
+        lengths={40: 60, 80: 60},
+        calibration=NONE,
+        n_toys=99,
+        generator=seeded(3),
     )
     assert len(found) == 120
     assert kstest(found["p_global"], "uniform").pvalue > 1e-3
@@ -123,13 +142,23 @@ def test_global_p_counts_the_observation_as_a_toy():
     assert found.error == pytest.approx(np.sqrt([0.6 * 0.4 / 4, 0.2 * 0.8 / 4]))
 
 
+def test_global_z_is_finite_below_all_toys():
+    p = global_p(np.array([0.0, 5.0]), np.array([[1.0, 2, 3], [1, 2, 3]])).p
+    assert p.tolist() == [1, 0.25]
+    assert global_z(p, 3) == pytest.approx([-0.6745, 0.6745], abs=1e-4)
+
+
 def test_toys_follow_the_background(monkeypatch):
     hunter = small_hunter()
     background = torch.stack([torch.full((40,), level) for level in (50.0, 300.0, 5000.0)])
-    alone = [toy_maxima(hunter, background[[k]], 7, generators=[seeded(k)])[0] for k in range(3)]
+    alone = [
+        toy_maxima(hunter, background[[k]], 7, calibration=NONE, generators=[seeded(k)])[0]
+        for k in range(3)
+    ]
     for n_rows in (1, 2, 3):
         monkeypatch.setattr(scanning, "TOY_BINS", n_rows * 7 * 40)
-        found = toy_maxima(hunter, background, 7, generators=[seeded(k) for k in range(3)])
+        generators = [seeded(k) for k in range(3)]
+        found = toy_maxima(hunter, background, 7, calibration=NONE, generators=generators)
         np.testing.assert_allclose(found, alone, atol=1e-3)
 
 

@@ -1,0 +1,1 @@
+"""Searches for events that agree on parameters: posteriors, hunts and their statistics."""

@@ -1,0 +1,94 @@
+"""All trained networks of ALP hunts, read from their files, and what they say of events."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from torch import Tensor, device
+
+from bumpflow import io
+from bumpflow.compatibility.ensembles import ensemble_scores, restore_pair_networks
+from bumpflow.compatibility.grids import Axis
+from bumpflow.compatibility.hunting import Pool, Scorer
+from bumpflow.compatibility.networks import PairNet
+from bumpflow.compatibility.pairs import pair_scores
+from bumpflow.compatibility.populations import Population
+from bumpflow.compatibility.posteriors import Posterior, load_posterior
+from bumpflow.compatibility.ratio import RatioNet, log_ratios, restore_ratio, store_ratio
+
+FIELDS = {"features": "x", "posteriors": "published"}
+"""What of an event networks for pairs look at, by architecture."""
+
+
+class PublishedPosterior(NamedTuple):
+    """Posteriors of the mass by ratio estimation.
+
+    Attributes:
+        network: The network.
+        axis: Masses of the grid.
+    """
+
+    network: RatioNet
+    axis: Axis
+
+    def log_ratio(self, x: Tensor) -> Tensor:
+        """Return log ratios of posterior and prior of the mass, shape ``(n, n_masses)``."""
+        on = self.network.first.weight.device
+        found = log_ratios(self.network, x.cpu(), self.axis.points, self.axis.weights)
+        return found.to(on)
+
+
+class Hunters(NamedTuple):
+    """Trained networks.
+
+    Attributes:
+        posterior: Posteriors on a grid.
+        published: Published ones.
+        networks: Networks for pairs, and their architecture, by hunt.
+    """
+
+    posterior: Posterior
+    published: PublishedPosterior
+    networks: Mapping[str, tuple[str, Sequence[PairNet]]]
+
+    def pool(self, population: Population) -> Pool:
+        """Return events with what networks say of them."""
+        x = population.x.to(self.posterior.device)
+        log_ratio, published = self.posterior.log_ratio(x), self.published.log_ratio(x)
+        return Pool(x, log_ratio, published, population.log10_mass.to(x.device))
+
+    def scorers(self) -> dict[str, Scorer]:
+        """Return the networks' scores of pairs, by hunt."""
+        return {
+            name: Scorer(FIELDS[architecture], partial(ensemble_scores, networks))
+            for name, (architecture, networks) in self.networks.items()
+        }
+
+    def closed_form(self) -> Scorer:
+        """Return the scores of pairs that follow from posteriors alone."""
+        weights = self.posterior.grid.mass.weights.to(self.posterior.device)
+        return Scorer("log_ratio", lambda x, mask: pair_scores(x, weights, mask=mask))
+
+
+def store_published(published: PublishedPosterior) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return the tensors and settings that :func:`load_published` needs."""
+    tensors, settings = store_ratio(published.network)
+    return tensors, settings | {"axis": vars(published.axis)}
+
+
+def load_published(path: Path, *, on: device) -> PublishedPosterior:
+    """Read posteriors by ratio estimation, ready for use on a device."""
+    tensors, settings = io.read_tensors(path)
+    network = restore_ratio(tensors, settings, device=on)
+    return PublishedPosterior(network, Axis(**settings["axis"]))
+
+
+def load_hunters(posterior: Path, ratio: Path, networks: Sequence[Path], *, on: device) -> Hunters:
+    """Read trained networks; those for pairs are named as their files."""
+    pairs = {}
+    for path in networks:
+        tensors, settings = io.read_tensors(path)
+        trained = restore_pair_networks(tensors, settings, device=on)
+        pairs[path.stem] = (settings["architecture"], trained)
+    return Hunters(load_posterior(posterior, device=on), load_published(ratio, on=on), pairs)
