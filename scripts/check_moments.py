@@ -7,10 +7,9 @@ import numpy as np
 import pandas as pd
 
 from bumpflow import io
-from bumpflow.compatibility.populations import simulate_population
-from bumpflow.compatibility.settings import TEST
 from bumpflow.simulate.alps.features import observe
 from bumpflow.simulate.alps.moments import PUBLISHED, compare_moments, measure_moments
+from bumpflow.simulate.alps.populations import TEST, simulate_population
 from bumpflow.simulate.alps.settings import BeamDump, Resolution
 from bumpflow.workflow import derive_seed, run_rule
 

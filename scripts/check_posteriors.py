@@ -9,9 +9,9 @@ from bumpflow import io
 from bumpflow.compatibility.checks import coverage_of, judge_posteriors, posterior_record
 from bumpflow.compatibility.populations import read_population
 from bumpflow.compatibility.posteriors import load_posterior
-from bumpflow.compatibility.settings import TEST
 from bumpflow.compatibility.store import load_published
 from bumpflow.device import choose_device
+from bumpflow.simulate.alps.populations import TEST
 from bumpflow.workflow import run_rule
 
 

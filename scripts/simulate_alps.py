@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from bumpflow import io
-from bumpflow.compatibility.populations import simulate_population
+from bumpflow.simulate.alps.populations import simulate_population
 from bumpflow.simulate.alps.settings import BeamDump
 from bumpflow.workflow import run_rule
 

@@ -12,7 +12,6 @@ from torch.nn import functional
 
 from bumpflow.compatibility.layers import limit_norms, set_aside
 from bumpflow.compatibility.networks import PairNet, build_pair_network, pair_logits
-from bumpflow.compatibility.ratio import RatioNet
 from bumpflow.train import TrainSettings, fit
 from bumpflow.workflow import derive_seed
 
@@ -70,7 +69,8 @@ def train_pair_networks(
     exchanging partners: then no other events are needed, and each is embedded once for both pairs.
 
     Args:
-        together: Compatible pairs, features or log ratios of shape ``(n, 2, features)``.
+        together: Compatible pairs, features or log ratios of shape ``(n, 2, features)``; half
+            precision is enough for log ratios.
         apart: Incompatible pairs, shape ``(m, 2, features)``; by default partners are exchanged.
         settings: Settings of the networks and their training.
         seed: Seed, from which each network gets its own.
@@ -174,8 +174,9 @@ def exchange_loss(network: PairNet, together: Tensor) -> Tensor:
     Half of the pairs are turned round, other ones each time.
     """
     limit_norms(network, network.max_norm)
-    turned, kept = network.embed(together).chunk(2)
-    first, second = torch.cat([turned.flip(1), kept]).unbind(1)
+    n_turned, embedding = len(together) // 2, network.embed(together.float())
+    turned = torch.cat([embedding[:n_turned].flip(1), embedding[n_turned:]])
+    first, second = turned.unbind(1)
     partners = torch.cat([second, second.roll(1, 0)])
     right, wrong = network.compare(first.repeat(2, 1), partners).chunk(2)
     return (functional.softplus(-right) + functional.softplus(wrong)) / 2
@@ -184,7 +185,7 @@ def exchange_loss(network: PairNet, together: Tensor) -> Tensor:
 def labelled_loss(network: PairNet, pairs: Tensor, is_compatible: Tensor) -> Tensor:
     """Return the cross entropy [nat] of each pair."""
     limit_norms(network, network.max_norm)
-    logits = network(pairs)
+    logits = network(pairs.float())
     return functional.binary_cross_entropy_with_logits(logits, is_compatible, reduction="none")
 
 

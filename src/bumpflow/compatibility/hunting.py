@@ -241,7 +241,7 @@ def statistic_of(
         assert setting is not None
         return table[column(hunt, setting)].to_numpy()
     names = [name for name in table.columns if name.startswith(LOG_E)]
-    log_e = torch.from_numpy(table[names].to_numpy(np.float64))
-    n_events = torch.from_numpy((table["n_background"] + table["n_signal"]).to_numpy())
+    log_e = torch.from_numpy(np.array(table[names], dtype=np.float64))
+    n_events = torch.from_numpy(np.array(table["n_background"] + table["n_signal"]))
     strength = known_background(mu_b) if hunt == LR else unknown_background()
     return log_likelihood_ratio(log_e, n_events, strength).numpy()

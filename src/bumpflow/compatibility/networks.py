@@ -253,9 +253,11 @@ def pair_logits(network: PairNet, x: Tensor, mask: Tensor | None = None) -> Tens
     logits = torch.full((n_toys, n_events, n_events), LOG_FLOOR, device=x.device)
     chunks = (part.split(n_rows) for part in (logits, x, mask))
     for found, values, there in zip(*chunks, strict=True):
-        toy, first, second = (there[:, :, None] & there[:, None]).triu(1).nonzero(as_tuple=True)
+        pairs = (there[:, :, None] & there[:, None]).triu(1).nonzero(as_tuple=True)
+        toy, first, second = (index.to(device) for index in pairs)
         embedding = network.embed(values.float().to(device))
         compared = network.compare(embedding[toy, first], embedding[toy, second]).to(x.device)
+        toy, first, second = pairs
         found[toy, first, second] = found[toy, second, first] = compared
     _check_numbers(logits)
     return logits

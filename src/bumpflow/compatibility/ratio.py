@@ -26,7 +26,7 @@ from bumpflow.compatibility.layers import (
     set_aside,
     to_logit,
 )
-from bumpflow.train import TrainSettings, fit
+from bumpflow.train import BatchLoss, TrainSettings, fit
 from bumpflow.workflow import derive_seed
 
 CHUNK = 1 << 14
@@ -148,15 +148,15 @@ def train_ratio(
         network = RatioNet(x.shape[1], **settings.sizes)
     network.event.standardise_by(x[rows[0]])
     network.parameter.standardise_by(theta[rows[0], None])
-    if settings.contrast == "all":
-        loss, parts = contrastive_loss, [(x[part], theta[part]) for part in rows]
-    else:
-        loss, parts = labelled_loss, [_label_halves(x[part], theta[part]) for part in rows]
+    loss: BatchLoss = contrastive_loss
+    events: list[tuple[Tensor, ...]] = [(x[part], theta[part]) for part in rows]
+    if settings.contrast == "halves":
+        loss, events = labelled_loss, [_label_halves(*part) for part in events]
     history = fit(
         network,
         loss,
-        train=parts[0],
-        validation=parts[1],
+        train=events[0],
+        validation=events[1],
         settings=settings.training,
         seed=derive_seed(seed, "training"),
         device=device,

@@ -3,13 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from bumpflow.simulate.alps.populations import BACKGROUND, PRIOR, SETS
 from bumpflow.simulate.alps.settings import BeamDump, Resolution
 from bumpflow.suggest import suggest
 
-TRAIN, SETS, TEST, BACKGROUND = "train", "sets", "test", "background"
-"""Events to train posteriors with, pairs of equal parameters, events to test with, and background
-for toys: events whose parameters follow the prior. Signals are named as the benchmarks are."""
-PRIOR = (TRAIN, TEST, BACKGROUND)
 ECO, EPO_CONV = "eco", "epoconv"
 """Hunts with networks for pairs: on features, and on published posteriors."""
 ARCHITECTURES = {ECO: "features", EPO_CONV: "posteriors"}
