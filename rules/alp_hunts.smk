@@ -137,7 +137,11 @@ rule hunt_events:
     input:
         table=observed_table,
         posterior=observed_input("posterior.safetensors"),
-        toys=observed_input("toys/background.parquet"),
+        ratio=observed_input("ratio.safetensors"),
+        networks=[
+            observed_input(f"{name}.safetensors") for name in alps.ARCHITECTURES
+        ],
+        background=observed_input("features/background.parquet"),
     output:
         events="<results>/alp/{dataset}/observed/{observed}_events.parquet",
         pairs="<results>/alp/{dataset}/observed/{observed}_pairs.parquet",
@@ -145,18 +149,26 @@ rule hunt_events:
         summary="<results>/alp/{dataset}/observed/{observed}.json",
     log:
         "<logs>/hunt_events/{dataset}/{observed}.log",
+    benchmark:
+        "<benchmarks>/hunt_events/{dataset}/{observed}.tsv"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=30,
+        gpu=gpus_needed(config["device"]),
     params:
-        mu_b=observed_setting("mu_b"),
         setup=beam_dump,
         resolution=lambda wildcards: config["resolutions"][
             observed_setting("resolution")(wildcards)
         ],
         threshold=config["alp"]["threshold"],
+        bins=lambda wildcards: config["alp"]["bins"][
+            observed_setting("resolution")(wildcards)
+        ],
+        mu_b=observed_setting("mu_b"),
+        n_toys=config["alp"]["toys"]["background"]["n_toys"],
         device=config["device"],
+        seed=seed_for("hunt_events"),
         code=code_of("hunt_events"),
     script:
         "../scripts/hunt_events.py"

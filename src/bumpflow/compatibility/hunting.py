@@ -106,17 +106,40 @@ def hunt_toys(
     toys = draw_cells(
         cells, background_pool=len(background.x), signal_pool=n_signal, generator=generator
     )
+    table = try_hunts(
+        toys, background, signal, weights=weights, networks=networks, settings=settings
+    )
+    table.insert(0, "n_background", cells.n_background[cells.cell])
+    table.insert(1, "n_signal", cells.n_signal[cells.cell])
+    return table
+
+
+def try_hunts(
+    toys: Toys,
+    background: Pool,
+    signal: Pool | None,
+    *,
+    weights: Tensor,
+    networks: Mapping[str, Scorer],
+    settings: HuntSettings,
+) -> pd.DataFrame:
+    """Compute the statistics of all hunts in toys, one row for each.
+
+    Args:
+        toys: Which events of the pools make up each toy.
+        background: As for :func:`hunt_toys`.
+        signal: Likewise.
+        weights: Likewise.
+        networks: Likewise.
+        settings: Likewise.
+    """
     columns: dict[str, Tensor] = {}
     for hunt, (field, scores) in networks.items():
         found = _evaluate(_cleaned(scores, settings.thresholds), toys, background, signal, field)
         columns |= _named(hunt, settings.thresholds, found)
     columns |= _likelihood_ratios(toys, background, signal, weights, settings.max_rates)
     columns |= _window_hunts(toys, background, signal, settings.bins)
-    numbers = {
-        "n_background": cells.n_background[cells.cell],
-        "n_signal": cells.n_signal[cells.cell],
-    }
-    return pd.DataFrame(numbers | {name: part.cpu().numpy() for name, part in columns.items()})
+    return pd.DataFrame({name: part.cpu().numpy() for name, part in columns.items()})
 
 
 def _likelihood_ratios(

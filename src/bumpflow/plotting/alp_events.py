@@ -65,7 +65,7 @@ def draw_event_posteriors(ax: Axes, *, posterior: DataFrame, retained: NDArray) 
     _limit_masses(ax, mass)
     ax.set_ylabel(DENSITY_LABEL)
     if len(retained) <= MOST_IN_LEGEND:
-        ax.legend(fontsize=8, ncols=1 + (len(retained) > 5), loc="upper left")
+        ax.legend(fontsize=8, ncols=1 + (len(retained) > 5), loc="best")
 
 
 def _limit_masses(ax: Axes, mass: NDArray) -> None:
