@@ -38,9 +38,7 @@ rule observe_alps:
             for population in alps.populations(config)
         ],
     output:
-        features=[
-            features_of(population) for population in alps.populations(config)
-        ],
+        features=[features_of(population) for population in alps.populations(config)],
     log:
         "<logs>/observe_alps/{dataset}/{resolution}.log",
     benchmark:

@@ -71,9 +71,7 @@ rule hunt_toys:
 rule measure_hunts:
     input:
         background=alp_file("toys/background.parquet"),
-        signals=[
-            alp_file(f"toys/{name}.parquet") for name in alps.benchmarks(config)
-        ],
+        signals=[alp_file(f"toys/{name}.parquet") for name in alps.benchmarks(config)],
     output:
         points=alp_file("points.parquet"),
         maps=alp_file("maps.parquet"),
@@ -138,9 +136,7 @@ rule hunt_events:
         table=observed_table,
         posterior=observed_input("posterior.safetensors"),
         ratio=observed_input("ratio.safetensors"),
-        networks=[
-            observed_input(f"{name}.safetensors") for name in alps.ARCHITECTURES
-        ],
+        networks=[observed_input(f"{name}.safetensors") for name in alps.ARCHITECTURES],
         background=observed_input("features/background.parquet"),
     output:
         events="<results>/alp/{dataset}/observed/{observed}_events.parquet",
