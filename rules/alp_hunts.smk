@@ -37,7 +37,7 @@ rule hunt_toys:
     input:
         posterior=alp_file("posterior.safetensors"),
         ratio=alp_file("ratio.safetensors"),
-        networks=[alp_file(f"{name}.safetensors") for name in alps.ARCHITECTURES],
+        networks=[alp_file(f"{name}.safetensors") for name in config["alp"]["hunted"]],
         background=features_of("background"),
         signal=lambda wildcards: (
             []
@@ -88,6 +88,7 @@ rule measure_hunts:
         mem_mb=3000,
         runtime=120,
     params:
+        networks=config["alp"]["hunted"],
         rates=config["alp"]["points"],
         grid=config["alp"]["map"],
         threshold=config["alp"]["threshold"],

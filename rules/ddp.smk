@@ -22,7 +22,11 @@ rule train_hunter:
         runtime=1440,
         gpu=gpus_needed(config["device"]),
     params:
-        hunter=lambda wildcards: config["hunters"][wildcards.hunter],
+        hunter=lambda wildcards: {
+            key: value
+            for key, value in config["hunters"][wildcards.hunter].items()
+            if key != "correction"
+        },
         spectra=lambda wildcards: hunts.hunter_spectra(config, wildcards.hunter),
         checkpoints=checkpoint_folder("train_hunter", "{hunter}", level="hunters"),
         device=config["device"],

@@ -3,13 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from bumpflow import io
 from bumpflow.compatibility.observing import hunt_observed
 from bumpflow.compatibility.photon_pairs import read_photon_pairs
-from bumpflow.compatibility.populations import Population, read_population
+from bumpflow.compatibility.populations import as_population, read_population
 from bumpflow.compatibility.store import load_hunters
 from bumpflow.device import choose_device
 from bumpflow.simulate.alps.settings import BeamDump, Resolution
@@ -41,9 +40,8 @@ def main(
     measured = Resolution.from_settings(resolution)
     x = read_photon_pairs(table, BeamDump.from_settings(setup), measured)
     hunters = load_hunters(posterior, ratio, networks, on=on)
-    seen = Population(torch.tensor(x.to_numpy(np.float32)), torch.empty(len(x), 0))
     found = hunt_observed(
-        hunters.pool(seen),
+        hunters.pool(as_population(x)),
         hunters.pool(read_population(background)),
         hunters,
         threshold=threshold,

@@ -5,7 +5,6 @@ from pathlib import Path
 from bumpflow import io
 from bumpflow.compatibility import performance
 from bumpflow.compatibility.hunting import EPO
-from bumpflow.compatibility.settings import ARCHITECTURES
 from bumpflow.workflow import run_rule
 
 
@@ -19,6 +18,7 @@ def main(
     purities: Path,
     errors: Path,
     distributions: Path,
+    networks: list[str],
     rates: list[tuple[float, float]],
     grid: dict[str, list[float]],
     threshold: float,
@@ -30,7 +30,7 @@ def main(
     """Write tables of sensitivities at ``rates`` and on a ``grid``, and of choices and errors."""
     tables = {path.stem: io.read_table(path) for path in signals}
     trials = performance.Trials(io.read_table(background), tables)
-    cleaning = [*ARCHITECTURES, EPO]
+    cleaning = [*networks, EPO]
     hunts = performance.compared_hunts(cleaning, threshold, bins)
     some = performance.without_maximum(hunts)
     io.write_table(points, performance.point_table(trials, hunts, rates))

@@ -8,13 +8,14 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from bumpflow.compatibility.chunks import map_chunks
 from bumpflow.compatibility.coverage import calibrate, coverage_curve
 from bumpflow.compatibility.ensembles import member_scores
 from bumpflow.compatibility.grids import Axis
 from bumpflow.compatibility.hunting import BUMP, EPO, Pool
 from bumpflow.compatibility.inference import LEVELS, locate, moments
 from bumpflow.compatibility.populations import Population
-from bumpflow.compatibility.posteriors import Posterior
+from bumpflow.compatibility.posteriors import JOINT_CHUNK, Posterior
 from bumpflow.compatibility.roc import efficiency, rejection
 from bumpflow.compatibility.store import FIELDS, Hunters, PublishedPosterior
 from bumpflow.evaluate.c2st import area_under_curve
@@ -42,15 +43,18 @@ def judge_posteriors(
     mass, lifetime = posterior.grid.mass, posterior.grid.lifetime
     shape = (-1, mass.n_points, lifetime.n_points)
     log_weights = mass.weights.log().to(posterior.device)
-    tables = []
-    for x, theta in zip(population.x.split(4096), population.theta.split(4096), strict=True):
+
+    def of_lifetime(x: Tensor) -> Tensor:
+        """Return log ratios of posterior and prior of the lifetime alone."""
         joint = posterior.joint_log_ratio(x).view(shape)
-        over_masses = torch.logsumexp(joint + log_weights[:, None], 1)
-        tables += [
-            _judge(MASS, posterior.log_ratio(x), mass, theta[:, 0]),
-            _judge(LIFETIME, over_masses, lifetime, theta[:, 1]),
-            _judge(PUBLISHED, published.log_ratio(x), published.axis, theta[:, 0]),
-        ]
+        return torch.logsumexp(joint + log_weights[:, None], 1)
+
+    x, theta = population.x.to(posterior.device), population.theta
+    tables = [
+        _judge(MASS, posterior.log_ratio(x), mass, theta[:, 0]),
+        _judge(LIFETIME, map_chunks(of_lifetime, x, JOINT_CHUNK), lifetime, theta[:, 1]),
+        _judge(PUBLISHED, published.log_ratio(x), published.axis, theta[:, 0]),
+    ]
     return pd.concat(tables, ignore_index=True)
 
 

@@ -157,7 +157,8 @@ def _summarise(
     points = vertices.points.to(x.device)
     belief = torch.softmax(scan + points, dim=1)
     expected = belief @ points
-    spread = (belief @ points**2 - expected**2).clamp_min(SMALLEST).sqrt()
+    squared = (points - expected[:, None]) ** 2
+    spread = (belief * squared).sum(1).clamp_min(SMALLEST).sqrt()
     ln_e1, ln_e2, _, _, _, _, ln_theta1, ln_theta2, phi1, phi2 = x.T
     theta1, theta2 = ln_theta1.exp(), ln_theta2.exp()
     opening = theta1**2 + theta2**2 - 2 * theta1 * theta2 * torch.cos(phi1 - phi2)

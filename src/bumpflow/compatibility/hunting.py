@@ -40,7 +40,7 @@ class Pool(NamedTuple):
     Attributes:
         x: Features, shape ``(n, 10)``.
         log_ratio: Log ratios of posterior and prior, shape ``(n, n_grid)``.
-        published: Published ones, shape ``(n, n_published)``.
+        published: Published ones, shape ``(n, n_published)``; none if no network needs them.
         log10_mass: Decadic logarithms of measured masses [GeV], shape ``(n,)``.
     """
 

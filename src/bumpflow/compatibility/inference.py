@@ -116,10 +116,9 @@ def marginalise(log_ratio: Tensor, weights: Tensor, axis: Axis) -> Tensor:
 
 
 def log_density(log_ratio: Tensor, axis: Axis) -> Tensor:
-    """Return log densities, which are linear between the points, normalised.
+    r"""Return log densities, which are linear between the points, normalised.
 
-    Values of :data:`~bumpflow.compatibility.pairs.LOG_FLOOR` below the peak are as small as it
-    gets.
+    No density is less than :math:`e^{-80}` of its posterior's largest.
 
     Args:
         log_ratio: Log ratios of posterior and prior, shape ``(n, n_points)``.
@@ -131,8 +130,14 @@ def log_density(log_ratio: Tensor, axis: Axis) -> Tensor:
     Raises:
         ValueError: If a log ratio is NaN or plus infinity.
     """
-    logs = (log_ratio - peaks(log_ratio[None])[0][:, None]).double().clamp_min(LOG_FLOOR)
+    logs = _below_peak(log_ratio)
     return logs - _pieces(logs, axis).sum(1, keepdim=True).log()
+
+
+def _below_peak(log_ratio: Tensor) -> Tensor:
+    """Return log ratios less each posterior's largest, in double precision, down to the floor."""
+    peak = peaks(log_ratio[None])[0]
+    return (log_ratio.double() - peak[:, None]).clamp_min(LOG_FLOOR)
 
 
 def summarise(log_ratio: Tensor, axis: Axis) -> Summary:
@@ -165,9 +170,13 @@ def moments(log_ratio: Tensor, axis: Axis) -> tuple[Tensor, Tensor]:
     Args:
         log_ratio: Log ratios of posterior and prior, or log densities, shape ``(n, n_points)``.
         axis: Points of the parameter.
+
+    Raises:
+        ValueError: If a log ratio is NaN or plus infinity.
     """
-    points, weights = axis.points.to(log_ratio).double(), axis.weights.to(log_ratio).double()
-    share = torch.softmax(log_ratio.double() + weights.log(), 1)
+    logs = _below_peak(log_ratio)
+    points, weights = axis.points.to(logs), axis.weights.to(logs)
+    share = torch.softmax(logs + weights.log(), 1)
     mean = share @ points
     return mean, (share * (points - mean[:, None]) ** 2).sum(1).sqrt()
 
@@ -297,12 +306,14 @@ def tabulate(summary: Summary) -> pd.DataFrame:
     """
     columns = {name: getattr(summary, name) for name in ("mean", "std", "mode")}
     for index, level in enumerate(LEVELS):
-        for kind in ("central", "hpd"):
-            for end in ("low", "high"):
-                columns[f"{kind}{100 * level:.0f}_{end}"] = getattr(summary, f"{kind}_{end}")[
-                    :, index
-                ]
-        columns[f"hpd{100 * level:.0f}_pieces"] = summary.n_pieces[:, index]
+        name = f"{100 * level:.0f}"
+        columns |= {
+            f"central{name}_low": summary.central_low[:, index],
+            f"central{name}_high": summary.central_high[:, index],
+            f"hpd{name}_low": summary.hpd_low[:, index],
+            f"hpd{name}_high": summary.hpd_high[:, index],
+            f"hpd{name}_pieces": summary.n_pieces[:, index],
+        }
     return pd.DataFrame({name: column.cpu().numpy() for name, column in columns.items()})
 
 
@@ -313,6 +324,7 @@ def keep_events(toys: Toys, chosen: Tensor) -> Toys:
         toys: The toys.
         chosen: Which events stay, shape ``(n_toys, n_events)``.
     """
+    chosen = chosen.to(toys.rows.device)
     order = chosen.long().argsort(dim=1, descending=True, stable=True)
     parts = (toys.rows, chosen, toys.signal & chosen)
     return Toys(*(part.gather(1, order) for part in parts))

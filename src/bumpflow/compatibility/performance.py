@@ -48,6 +48,11 @@ class Hunt(NamedTuple):
     name: str
     setting: float | None
 
+    @property
+    def columns(self) -> dict[str, Any]:
+        """What tables say of it: ``hunt`` and ``setting``."""
+        return {"hunt": self.name, "setting": self.setting}
+
 
 @dataclass(frozen=True)
 class Trials:
@@ -94,7 +99,7 @@ def point_table(
                 continue
             signal, background, order = trials.compare(benchmark, hunt, rate)
             pair = signal.at(mu_b, mu_s), background.at(rate)
-            row: dict[str, Any] = {"benchmark": benchmark, **hunt._asdict()}
+            row: dict[str, Any] = {"benchmark": benchmark, **hunt.columns}
             row |= {"mu_b": mu_b, "mu_s": mu_s, "null": null}
             for measure in MEASURES:
                 row[measure], row[f"{measure}_error"] = expected(*pair, measure, order=order)
@@ -131,7 +136,7 @@ def map_table(
             else:
                 found = sensitivity_map(trials.compare(benchmark, hunt, 1), mu_b=mu_b, mu_s=mu_s)
             values = {"z": found.value.ravel(), "z_error": found.uncertainty.ravel()}
-            tables.append(grid.assign(benchmark=benchmark, **hunt._asdict(), **values))
+            tables.append(grid.assign(benchmark=benchmark, **hunt.columns, **values))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -259,9 +264,7 @@ def distribution_table(
             table = pd.DataFrame(
                 {"statistic": range(n), "background": found[0], "signal": found[1]}
             )
-            tables.append(
-                table.assign(benchmark=benchmark, **hunt._asdict(), mu_b=mu_b, mu_s=mu_s)
-            )
+            tables.append(table.assign(benchmark=benchmark, **hunt.columns, mu_b=mu_b, mu_s=mu_s))
     return pd.concat(tables, ignore_index=True)
 
 

@@ -1,8 +1,10 @@
 """Read observed pairs of photons, and make them the features that networks know.
 
 Users list energies, hits and directions in the columns :data:`COLUMNS`. Which photon comes first
-does not matter: the more energetic one becomes the first. What is measured somewhat beyond a
-limit is set to it, as in the simulation (:func:`bumpflow.simulate.alps.features.observe`).
+does not matter: the more energetic one becomes the first. The simulation goes by true energies,
+which differs for 1 event in 30 at 10 % resolution, where both are nearly the same. What is
+measured somewhat beyond a limit is set to it, as in the simulation
+(:func:`bumpflow.simulate.alps.features.observe`).
 """
 
 from collections.abc import Mapping

@@ -18,7 +18,7 @@ class Population(NamedTuple):
 
     Attributes:
         x: Features, shape ``(n, 10)``.
-        theta: True parameters, shape ``(n, 2)``.
+        theta: True parameters, shape ``(n, 2)``, or ``(n, 0)`` if they are unknown.
     """
 
     x: Tensor
@@ -31,11 +31,13 @@ class Population(NamedTuple):
         return torch.from_numpy(np.log10(np.maximum(mass, 1e-12)))
 
 
-def read_population(path: Path, *, device: torch.device | None = None) -> Population:
+def read_population(path: Path) -> Population:
     """Read measured events of a population."""
-    table = io.read_table(path, columns=[*FEATURES, *PARAMETERS])
-    return Population(*(_tensor(table, names, device) for names in (FEATURES, PARAMETERS)))
+    return as_population(io.read_table(path, columns=[*FEATURES, *PARAMETERS]))
 
 
-def _tensor(table: pd.DataFrame, columns: tuple[str, ...], device: torch.device | None) -> Tensor:
-    return torch.from_numpy(np.array(table[list(columns)], dtype=np.float32)).to(device)
+def as_population(table: pd.DataFrame) -> Population:
+    """Return the events of a table, without true parameters if it has none."""
+    known = [name for name in PARAMETERS if name in table]
+    parts = (np.array(table[names], dtype=np.float32) for names in (list(FEATURES), known))
+    return Population(*map(torch.from_numpy, parts))

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from bumpflow import io
+from bumpflow.compatibility.chunks import map_chunks
 from bumpflow.compatibility.diphotons import N_SUMMARY, VertexScan, describe
 from bumpflow.compatibility.grids import Axis, ParameterGrid
 from bumpflow.simulate.alps.settings import BeamDump, Resolution
@@ -26,6 +27,8 @@ from bumpflow.workflow import derive_seed
 
 CHUNK = 4096
 """Events that a network looks at in one go."""
+JOINT_CHUNK = 256
+"""The same for posteriors of mass and lifetime."""
 CLIFF = 10.0
 """Largest penalty on masses whose vertex lies beyond the scan."""
 LIFETIME_KNOTS = 12
@@ -263,19 +266,18 @@ class Posterior(NamedTuple):
         """
         return self._averaged(x, joint=True)
 
-    @torch.no_grad()
     def _averaged(self, x: Tensor, *, joint: bool) -> Tensor:
-        found = []
-        for chunk in x.split(CHUNK):
-            inputs = self.pack(chunk)
-            members = []
+        def average(chunk: Tensor) -> Tensor:
+            """Return the log ratios of some events."""
+            inputs, members = self.pack(chunk), []
             for network in self.networks:
                 log_ratio, numbers = network(inputs)
                 members.append(
                     network.joint(log_ratio, numbers).flatten(1) if joint else log_ratio
                 )
-            found.append(torch.stack(members).logsumexp(0) - math.log(len(members)))
-        return torch.cat(found)
+            return torch.stack(members).logsumexp(0) - math.log(len(members))
+
+        return map_chunks(average, x, JOINT_CHUNK if joint else CHUNK)
 
     def pack(self, x: Tensor) -> Tensor:
         """Return events as the networks take them, shape ``(n, 1 + N_SUMMARY + n_vertices)``."""
@@ -318,7 +320,7 @@ def train_posterior(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "weights"))
         posterior = Posterior.build(settings, setup, resolution)
-    inputs = torch.cat([posterior.pack(chunk) for chunk in x.split(CHUNK)])
+    inputs = map_chunks(posterior.pack, x, CHUNK)
     theta = theta.float()
     n_train = len(x) - max(1, round(settings.validation_fraction * len(x)))
     histories = []

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from bumpflow.compatibility.chunks import map_chunks
 from bumpflow.compatibility.layers import (
     Standardiser,
     activations,
@@ -165,7 +166,6 @@ def train_ratio(
     return network, history
 
 
-@torch.no_grad()
 def log_ratios(network: RatioNet, x: Tensor, points: Tensor, weights: Tensor) -> Tensor:
     """Return log ratios of posterior and prior on a grid, normalised.
 
@@ -176,7 +176,7 @@ def log_ratios(network: RatioNet, x: Tensor, points: Tensor, weights: Tensor) ->
         weights: Prior probabilities of the grid points, shape ``(n_grid,)``.
 
     Returns:
-        Single precision, on the CPU, shape ``(n, n_grid)``; the mean of the exponential over the
+        Single precision, on the network's device, shape ``(n, n_grid)``; the mean of the exponential over the
         prior is 1 for each event.
 
     Raises:
@@ -187,12 +187,13 @@ def log_ratios(network: RatioNet, x: Tensor, points: Tensor, weights: Tensor) ->
     size = CHUNK if device.type == "cpu" else DEVICE_CHUNK
     theta, log_weights = (part.float().to(device) for part in (points[None], weights.log()))
     network.eval()
-    parts = []
-    for chunk in x.float().split(max(1, size // len(points))):
+
+    def normalised(chunk: Tensor) -> Tensor:
+        """Return the log ratios of some events."""
         logits = network(chunk.to(device), theta)
-        evidence = torch.logsumexp(logits + log_weights, 1, keepdim=True)
-        parts.append((logits - evidence).cpu())
-    return torch.cat(parts) if parts else torch.empty(0, len(points))
+        return logits - torch.logsumexp(logits + log_weights, 1, keepdim=True)
+
+    return map_chunks(normalised, x.float(), max(1, size // len(points)))
 
 
 def store_ratio(network: RatioNet) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -34,9 +34,7 @@ class PublishedPosterior(NamedTuple):
 
     def log_ratio(self, x: Tensor) -> Tensor:
         """Return log ratios of posterior and prior of the mass, shape ``(n, n_masses)``."""
-        on = self.network.first.weight.device
-        found = log_ratios(self.network, x.cpu(), self.axis.points, self.axis.weights)
-        return found.to(on)
+        return log_ratios(self.network, x, self.axis.points, self.axis.weights)
 
 
 class Hunters(NamedTuple):
@@ -55,8 +53,9 @@ class Hunters(NamedTuple):
     def pool(self, population: Population) -> Pool:
         """Return events with what networks say of them."""
         x = population.x.to(self.posterior.device)
-        log_ratio, published = self.posterior.log_ratio(x), self.published.log_ratio(x)
-        return Pool(x, log_ratio, published, population.log10_mass.to(x.device))
+        fields = {FIELDS[architecture] for architecture, _ in self.networks.values()}
+        published = self.published.log_ratio(x) if "published" in fields else x[:, :0]
+        return Pool(x, self.posterior.log_ratio(x), published, population.log10_mass.to(x.device))
 
     def scorers(self) -> dict[str, Scorer]:
         """Return the networks' scores of pairs, by hunt."""

@@ -5,7 +5,7 @@ are divided by their mean, pseudorapidities by their standard deviation (Baldi, 
 Whiteson 2014, https://arxiv.org/abs/1402.4735). Labels of axes say so.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import cycle
 from typing import NamedTuple
 
@@ -130,6 +130,26 @@ SERIES = {
 }
 """Families of smooth backgrounds."""
 
+HUNTS = {
+    "eco": ModelStyle("ECO", "#3f90da", "s"),
+    "epo": ModelStyle("EPO (closed form)", "#bd1f01", "o"),
+    "epoconv": ModelStyle("EPO (network)", "#f09000", "^"),
+    "bump": ModelStyle("bump hunt", "#717581", "P"),
+    "fair": ModelStyle("bump hunt, fair windows", "#b9ac70", "X"),
+    "lr": ModelStyle("likelihood ratio", "#1f2430", "D"),
+    "lrshape": ModelStyle("likelihood ratio, rate unknown", "#832db6", "v"),
+    "lrmax": ModelStyle("maximum likelihood ratio", "#2a8a6c", "<"),
+}
+"""Hunts for events that agree in mass and lifetime."""
+POSTERIORS = {
+    "mass": ModelStyle("mass (ours)", "#bd1f01", "o"),
+    "lifetime": ModelStyle("lifetime (ours)", "#832db6", "s"),
+    "published": ModelStyle("mass (as published)", "#3f90da", "^"),
+}
+"""Posteriors of single events."""
+BENCHMARK_COLORS = ("#3f90da", "#bd1f01", "#2a8a6c", "#832db6", "#f09000")
+BENCHMARK_MARKERS = "osD^v"
+
 _MEAN, _SPREAD = "mean = 1", "s.d. = 1"
 FEATURES = {
     "lepton_pT": FeatureStyle(r"$p_T(\ell)$", _MEAN, 0, 5),
@@ -184,6 +204,21 @@ GEV_FEATURES = {
 """Features of generated events, whose units are physical."""
 DIPHOTON = ("m_gg", "m_bb", "m_bbgg", "pt_bb", "pt_gg", "pt_gg_over_m", "dr_bb", "dr_gg")
 """Those of events with two photons and two b jets."""
+PHOTONS = {
+    "e1": FeatureStyle(r"$E_1$", "GeV", 0, 200),
+    "e2": FeatureStyle(r"$E_2$", "GeV", 0, 100),
+    "x1": FeatureStyle(r"$x_1$", "m", -2, 2),
+    "y1": FeatureStyle(r"$y_1$", "m", -3, 3),
+    "x2": FeatureStyle(r"$x_2$", "m", -2, 2),
+    "y2": FeatureStyle(r"$y_2$", "m", -3, 3),
+    "theta1": FeatureStyle(r"$\theta_1$", "mrad", 0, 80),
+    "theta2": FeatureStyle(r"$\theta_2$", "mrad", 0, 120),
+    "phi1": FeatureStyle(r"$\phi_1$", "rad", -np.pi, np.pi),
+    "phi2": FeatureStyle(r"$\phi_2$", "rad", -np.pi, np.pi),
+    "distance": FeatureStyle("distance of hits", "m", 0, 5),
+    "log10_m_gg": FeatureStyle(r"$\log_{10}(m_{\gamma\gamma} \, / \, \mathrm{GeV})$", "", -1.6, 1),
+}
+"""What is measured of two photons in a calorimeter."""
 SPECTRA = {
     "ht": FeatureStyle(r"$H_T$", "GeV", 20, 4000),
     "jet_pt": FeatureStyle(r"$p_T(j_1)$", "GeV", 20, 2000),
@@ -221,6 +256,19 @@ def sample_styles(names: Sequence[str]) -> dict[str, ModelStyle]:
     return {
         name: SAMPLES[name] if name in SAMPLES else ModelStyle(name, next(free), "o")
         for name in names
+    }
+
+
+def benchmark_styles(benchmarks: Mapping[str, Mapping[str, float]]) -> dict[str, ModelStyle]:
+    """Return how signals of a known mass are drawn.
+
+    Args:
+        benchmarks: ``mass_gev`` by name, among others.
+    """
+    looks = cycle(zip(BENCHMARK_COLORS, BENCHMARK_MARKERS, strict=True))
+    return {
+        name: ModelStyle(f"$m_a$ = {point['mass_gev']:g} GeV", *look)
+        for (name, point), look in zip(benchmarks.items(), looks, strict=False)
     }
 
 

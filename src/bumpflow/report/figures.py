@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from bumpflow.compatibility.settings import shown_observed
 from bumpflow.config import shown_dataset
 from bumpflow.hunts.settings import shown_histograms
 from bumpflow.resonance import settings as resonance
@@ -82,7 +83,22 @@ FIGURES = {
         "resonance_belt",
         "resonance_coverage",
     ],
-    "alp": [],
+    "alp": [
+        "alp_features",
+        "alp_posteriors",
+        "alp_widths",
+        "alp_roc",
+        "alp_statistic",
+        "alp_sensitivity",
+        "alp_gain",
+        "alp_hunts",
+        "alp_thresholds",
+        "alp_purity",
+        "alp_scaling",
+        "alp_coverage",
+        "alp_observed",
+        "alp_training",
+    ],
 }
 """Figures by analysis, in the order in which they appear; one in braces is made of each."""
 
@@ -121,6 +137,7 @@ NEEDS: dict[str, Condition] = {
         varied_features(config) and fitted_by(config, "systematics")
     ),
     "resonance_coverage": resonance.replicas,
+    "alp_observed": shown_observed,
 }
 """What figures need that not every study has."""
 

@@ -68,6 +68,8 @@ def test_disjoint_and_impossible_events_have_a_posterior():
     assert mean[1:].tolist() == pytest.approx([0.0, (AXIS.low + AXIS.high) / 2], abs=1e-3)
     for part in inference.summarise(found, AXIS):
         assert torch.isfinite(part.double()).all()
+    impossible = inference.moments(logs[2], AXIS)
+    assert impossible[0].tolist() == pytest.approx([(AXIS.low + AXIS.high) / 2] * 2)
     logs[1, 1, 3] = torch.nan
     with pytest.raises(ValueError, match="event 1 of toy 1 reach nan"):
         inference.combine(logs, made.WEIGHTS)

@@ -64,6 +64,23 @@ def test_order_matters_only_as_published(case):
     assert (change > 0.01) if published else (change < 1e-5)
 
 
+def test_training_takes_one_order_at_a_time_and_use_both():
+    network = _network("features", {"batch_norm": False})
+    x = _values("features", N_TOYS, N_EVENTS)
+    used = pair_logits(network, x)[:, 0, 1]
+    network.train()
+    with torch.no_grad():
+        orders = network(x[:, :2]), network(x[:, :2].flip(1))
+    assert (orders[0] - orders[1]).abs().max() > 0.01
+    assert torch.allclose((orders[0] + orders[1]) / 2, used, atol=1e-4)
+
+
+def test_networks_in_training_are_used_as_if_trained(case):
+    network, x = case
+    expected = pair_logits(network, x)
+    assert torch.equal(pair_logits(network.train(), x), expected)
+
+
 def test_chunks_and_absent_events_change_nothing(case, monkeypatch):
     network, x = case
     whole = pair_logits(network, x)
@@ -113,14 +130,17 @@ def test_dense_network_is_that_of_table_4():
         assert torch.allclose(network(pairs), linear[-1](z)[:, 0], atol=1e-4)
 
 
-def test_convolutional_network_is_that_of_table_5():
+@pytest.mark.parametrize("scaling", ["pair", "common"])
+def test_convolutional_network_is_that_of_table_5(scaling):
     # As in the published code: grid points are channels, the two events positions.
-    network = _network("posteriors", {"floor": -2.0})
+    network = _network("posteriors", {"floor": -2.0, "scaling": scaling})
     pairs = _values("posteriors", 30, 2)
-    y = pairs.clamp_min(-2.0)
-    y = (y + 2.0) / (y.amax((1, 2), keepdim=True) + 2.0)
-    assert (float(y.min()), float(y.max())) == (0.0, 1.0)
-    y = y.transpose(1, 2)
+    y = pairs.clamp_min(-2.0) + 2.0
+    largest = y.amax((1, 2), keepdim=True)
+    if scaling == "common":
+        largest = _values("posteriors", 400, seed=2).max() + 2.0
+    y = (y / largest).transpose(1, 2)
+    assert float(y.min()) == 0.0
     convolutions = [
         network.first,
         *(m for m in network.convolve if isinstance(m, torch.nn.Linear)),

@@ -8,9 +8,10 @@ import pytest
 from bumpflow.compatibility.photon_pairs import COLUMNS, read_photon_pairs, to_features
 from bumpflow.ingest.layout import InvalidEvents
 from bumpflow.simulate.alps.features import FEATURES, observe
+from bumpflow.simulate.alps.sampling import sample_events
 from bumpflow.simulate.alps.settings import BeamDump, Resolution
 from bumpflow.simulate.kinematics import azimuth
-from tests.unit.simulate.alps.setups import SHIP
+from tests.unit.simulate.alps.setups import DISPLACED, SHIP
 
 SETUP = BeamDump.from_settings(SHIP)
 POOR = Resolution(hit_m=0.001, energy=0.05, theta=0.01, phi=0.01)
@@ -105,6 +106,23 @@ def test_values_are_limited_as_in_the_simulation():
     pd.testing.assert_frame_equal(found[first], seen[first])
     assert (seen["ln_theta1"] == np.log(POOR.theta)).any()
     assert (seen["ln_e2"] == 0).any()
+
+
+@pytest.mark.parametrize("settings", [SHIP, DISPLACED])
+def test_no_simulated_event_is_refused(settings, tmp_path):
+    setup = BeamDump.from_settings(settings)
+    events = sample_events(setup, [0], seed=1, n_events=1000)
+    seen = observe(events, setup, POOR, rng=np.random.default_rng(3))
+    columns = {}
+    for i in (1, 2):
+        columns |= {f"e{i}_gev": np.exp(seen[f"ln_e{i}"]), f"phi{i}_rad": seen[f"phi{i}"]}
+        columns |= {f"{axis}{i}_m": seen[f"{axis}{i}"] for axis in "xy"}
+        columns[f"theta{i}_rad"] = np.exp(seen[f"ln_theta{i}"])
+    pd.DataFrame(columns).to_parquet(tmp_path / "pairs.parquet")
+    found = read_photon_pairs(tmp_path / "pairs.parquet", setup, POOR)
+    ordered = (seen["ln_e1"] > seen["ln_e2"]).to_numpy()
+    assert ordered.mean() > 0.96
+    np.testing.assert_allclose(found[ordered], seen[ordered], atol=1e-6)
 
 
 def test_azimuths_from_0_to_2_pi_are_the_same(read):

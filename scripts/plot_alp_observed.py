@@ -1,0 +1,34 @@
+"""Rule plot_alp_observed: what a hunt says of a table of observed events."""
+
+from pathlib import Path
+
+from bumpflow import io
+from bumpflow.plotting.alp_events import draw_analysis_page
+from bumpflow.plotting.style import new_figure, styled
+from bumpflow.workflow import run_rule
+
+
+def main(
+    *,
+    events: Path,
+    pairs: Path,
+    posteriors: Path,
+    summary: Path,
+    style: Path,
+    observed: list[Path],
+) -> None:
+    """Draw ``events``, ``pairs`` and ``posteriors`` of one table of ``observed`` events."""
+    with styled(style):
+        figure = new_figure(8)
+        draw_analysis_page(
+            figure,
+            events=io.read_table(events),
+            pairs=io.read_table(pairs),
+            posterior=io.read_table(posteriors),
+            summary=io.read_json(summary),
+        )
+        io.save_figure(figure, *observed)
+
+
+if __name__ == "__main__":
+    run_rule(main, snakemake)  # noqa: F821
