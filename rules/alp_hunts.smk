@@ -137,7 +137,7 @@ rule hunt_events:
         table=observed_table,
         posterior=observed_input("posterior.safetensors"),
         ratio=observed_input("ratio.safetensors"),
-        networks=[observed_input(f"{name}.safetensors") for name in alps.ARCHITECTURES],
+        networks=observed_networks,
         background=observed_input("features/background.parquet"),
     output:
         events="<results>/alp/{dataset}/observed/{observed}_events.parquet",

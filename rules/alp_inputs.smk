@@ -44,6 +44,12 @@ def observed_input(name):
     )
 
 
+def observed_networks(wildcards):
+    """Return the networks that hunt in a table of observed events."""
+    names = [f"{network}.safetensors" for network in config["alp"]["hunted"]]
+    return [observed_input(name)(wildcards) for name in names]
+
+
 def of_each_resolution(name):
     """Return a result with each resolution."""
     dataset = alps.shown_beam_dump(config)

@@ -58,6 +58,22 @@ class VertexScan(NamedTuple):
         return torch.linspace(self.low, self.high, self.n_points)
 
 
+class Errors(NamedTuple):
+    """Resolutions that differ from event to event, shape ``(n, 1)`` each.
+
+    Attributes:
+        hit_m: Of x and y of hits [m].
+        energy: Relative one of energies.
+        theta: Of polar angles [rad].
+        phi: Of azimuths [rad].
+    """
+
+    hit_m: Tensor
+    energy: Tensor
+    theta: Tensor
+    phi: Tensor
+
+
 class Described(NamedTuple):
     """Events as networks take them.
 
@@ -73,7 +89,7 @@ class Described(NamedTuple):
 
 
 def describe(
-    x: Tensor, setup: BeamDump, resolution: Resolution, *, vertices: VertexScan
+    x: Tensor, setup: BeamDump, resolution: Resolution | Errors, *, vertices: VertexScan
 ) -> Described:
     """Return what features say of an event, with the likelihood of its vertex.
 
@@ -81,7 +97,7 @@ def describe(
         x: Features in the order of :data:`bumpflow.simulate.alps.features.FEATURES`, shape
             ``(n, 10)``.
         setup: Where vessel and calorimeter are.
-        resolution: How well photons are measured.
+        resolution: How well photons are measured, alike or each event on its own.
         vertices: The distances to scan.
     """
     x = x.float()
@@ -91,7 +107,8 @@ def describe(
     apart = torch.stack([x1 - x2, y1 - y2])
     distance = torch.hypot(*apart).clamp_min(SMALLEST)
     log_product = (ln_e1 + ln_e2) / 2 + distance.log()
-    uncertain = distance * share * (1 - share) * resolution.energy * math.sqrt(2)
+    lever = (distance * share * (1 - share))[:, None]
+    uncertain = lever * resolution.energy * math.sqrt(2)
     scan = torch.zeros(len(x), vertices.n_points, device=x.device)
     for hit, ln_theta, phi in (((x1, y1), ln_theta1, phi1), ((x2, y2), ln_theta2, phi2)):
         scan += _log_likelihood(
@@ -119,7 +136,7 @@ def _log_likelihood(
     along: Tensor,
     uncertain: Tensor,
     setup: BeamDump,
-    resolution: Resolution,
+    resolution: Resolution | Errors,
     log_distances: Tensor,
 ) -> Tensor:
     """Return the log likelihood of a photon's angles for each vertex, shape ``(n, n_points)``.
@@ -134,7 +151,7 @@ def _log_likelihood(
     from_y = hit[1][:, None] - mean[1][:, None] * reach
     squared = (from_x**2 + from_y**2).clamp_min(SMALLEST)
     radius = squared.sqrt()
-    moved = uncertain[:, None] * reach
+    moved = uncertain * reach
     across = moved * (from_x * along[1][:, None] - from_y * along[0][:, None]) / radius
     inwards = moved * (from_x * along[0][:, None] + from_y * along[1][:, None]) / radius
     phi_variance = resolution.phi**2 + (across**2 + resolution.hit_m**2) / squared

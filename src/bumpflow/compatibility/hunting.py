@@ -32,6 +32,9 @@ EPO, BUMP, FAIR, LR, LR_SHAPE, LR_MAX = "epo", "bump", "fair", "lr", "lrshape", 
 """Hunts: closed-form EPO, windows as published and fair ones, and likelihood ratios with known
 background, conditional on the number of events, and at the maximum."""
 LOG_E = "log_e_"
+DECIMALS = 4
+"""To which mean likelihood ratios are rounded. Data sets of one event all have the same one, but
+for rounding errors, which must not rank them."""
 
 
 class Pool(NamedTuple):
@@ -202,7 +205,7 @@ def _cleaned(
 
 
 def _named(hunt: str, settings: Sequence[float], found: Tensor) -> dict[str, Tensor]:
-    """Return the columns of a hunt, one per setting; counts take one byte each."""
+    """Return the columns of a hunt, one per setting; counts take two bytes each."""
     kept = found if found.is_floating_point() else found.to(torch.int16)
     return {column(hunt, setting): kept[:, i] for i, setting in enumerate(settings)}
 
@@ -267,4 +270,4 @@ def statistic_of(
     log_e = torch.from_numpy(np.array(table[names], dtype=np.float64))
     n_events = torch.from_numpy(np.array(table["n_background"] + table["n_signal"]))
     strength = known_background(mu_b) if hunt == LR else unknown_background()
-    return log_likelihood_ratio(log_e, n_events, strength).numpy()
+    return log_likelihood_ratio(log_e, n_events, strength).numpy().round(DECIMALS)

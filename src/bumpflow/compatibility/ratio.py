@@ -176,8 +176,8 @@ def log_ratios(network: RatioNet, x: Tensor, points: Tensor, weights: Tensor) ->
         weights: Prior probabilities of the grid points, shape ``(n_grid,)``.
 
     Returns:
-        Single precision, on the network's device, shape ``(n, n_grid)``; the mean of the exponential over the
-        prior is 1 for each event.
+        Single precision, on the network's device, shape ``(n, n_grid)``; the mean of the
+        exponential over the prior is 1 for each event.
 
     Raises:
         ValueError: If a feature of an event is not finite.
@@ -186,7 +186,6 @@ def log_ratios(network: RatioNet, x: Tensor, points: Tensor, weights: Tensor) ->
     device = network.first.weight.device
     size = CHUNK if device.type == "cpu" else DEVICE_CHUNK
     theta, log_weights = (part.float().to(device) for part in (points[None], weights.log()))
-    network.eval()
 
     def normalised(chunk: Tensor) -> Tensor:
         """Return the log ratios of some events."""

@@ -132,9 +132,11 @@ def error_quantities(resolution: str, errors: pd.DataFrame) -> Iterator[Quantity
     """
     chosen = errors[errors["hunt"] == LR]
     for _, row in chosen.iterrows():
-        percent = f"{100 * row['level']:g}".replace(".", "p")
+        percent, rate = (
+            f"{number:g}".replace(".", "p") for number in (100 * row["level"], row["mu_b"])
+        )
         yield Quantity(
-            f"alp.{LR}.{resolution}.type_one{percent}.b{row['mu_b']:g}",
+            f"alp.{LR}.{resolution}.type_one{percent}.b{rate}",
             float(row["type_one"]),
             float(row["error"]),
             float(row["level"]),

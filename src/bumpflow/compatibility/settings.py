@@ -81,9 +81,9 @@ def check_alps(config: Mapping[str, Any]) -> Iterator[str]:
         yield from _unknown(f"alp.moments.{row}.dataset", pair["dataset"], dumps, "beamdumps")
         place = f"alp.moments.{row}.resolution"
         yield from _unknown(place, pair["resolution"], resolutions, "resolutions")
-    taken = {*PRIOR, SETS}
-    for name in taken & set(block["benchmarks"]):
-        yield f"alp.benchmarks: {name!r} is the name of another population: choose another"
+    for name in block["benchmarks"]:
+        if name in (*PRIOR, SETS):
+            yield f"alp.benchmarks: {name!r} is the name of another population: choose another"
     for name in block["resolutions"]:
         for benchmark in block["benchmarks"]:
             if benchmark not in block["bins"].get(name, {}):
@@ -99,7 +99,24 @@ def check_alps(config: Mapping[str, Any]) -> Iterator[str]:
         yield f"alp.threshold: {block['threshold']} is not among alp.thresholds"
     if "mesons" in block and block["mesons"] not in [None, *config["samples"]]:
         yield from _unknown("alp.mesons", block["mesons"], config["samples"], "samples")
+    chosen = block["inference"]["benchmark"]
+    yield from _unknown("alp.inference.benchmark", chosen, block["benchmarks"], "alp.benchmarks")
+    yield from _check_sizes(block)
     yield from _check_prior(config)
+
+
+def _check_sizes(block: Mapping[str, Any]) -> Iterator[str]:
+    """Find too few events, and rates that no likelihood ratio has."""
+    for name in ("background", "signal"):
+        size, needed = block["events"][name], 2 * block["n_pairs"]
+        if size < needed:
+            yield (
+                f"alp.events.{name}: {size} events make {size // 2} pairs, but alp.n_pairs is"
+                f" {block['n_pairs']}: simulate {needed} or more"
+            )
+    for mu_b, mu_s in block["points"]:
+        if not mu_b > 0:
+            yield f"alp.points: [{mu_b:g}, {mu_s:g}] expects no background: give more than 0"
 
 
 def _unknown(place: str, name: str, known: Mapping[str, Any], where: str) -> Iterator[str]:
@@ -111,7 +128,9 @@ def _unknown(place: str, name: str, known: Mapping[str, Any], where: str) -> Ite
 def _check_prior(config: Mapping[str, Any]) -> Iterator[str]:
     """Find benchmarks outside the prior, and a prior that hunts cannot use."""
     block = config["alp"]
-    prior = config["beamdumps"].get(block["dataset"], {}).get("prior", {})
+    if block["dataset"] not in config["beamdumps"]:
+        return
+    prior = config["beamdumps"][block["dataset"]]["prior"]
     if "lifetime_m_per_gev" not in prior:
         yield f"beamdumps.{block['dataset']}.prior: hunts need lifetime_m_per_gev, flat in c tau / m"
         return

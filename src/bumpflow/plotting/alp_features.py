@@ -21,11 +21,11 @@ def describe_photons(table: DataFrame) -> DataFrame:
     Returns:
         Columns of :data:`~bumpflow.plotting.names.PHOTONS`.
     """
-    columns = {name: table[name] for name in ("x1", "y1", "x2", "y2", "phi1", "phi2")}
+    columns = {name: table[name].to_numpy() for name in ("x1", "y1", "x2", "y2", "phi1", "phi2")}
     for i in (1, 2):
-        columns[f"e{i}"] = np.exp(table[f"ln_e{i}"])
-        columns[f"theta{i}"] = 1000 * np.exp(table[f"ln_theta{i}"])
-    columns["distance"] = np.hypot(table["x1"] - table["x2"], table["y1"] - table["y2"])
+        columns[f"e{i}"] = np.exp(table[f"ln_e{i}"].to_numpy())
+        columns[f"theta{i}"] = 1000 * np.exp(table[f"ln_theta{i}"].to_numpy())
+    columns["distance"] = np.hypot(*(columns[f"{axis}1"] - columns[f"{axis}2"] for axis in "xy"))
     mass = diphoton_mass(table[list(FEATURES)].to_numpy())
     columns["log10_m_gg"] = np.log10(np.maximum(mass, 1e-12))
     return DataFrame(columns)[list(PHOTONS)]

@@ -5,6 +5,7 @@ References:
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -13,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
-from pandas import DataFrame, Series
+from pandas import DataFrame
 
 from bumpflow.compatibility.checks import EFFICIENCIES
 from bumpflow.compatibility.hunting import BUMP, EPO
@@ -26,7 +27,7 @@ from bumpflow.compatibility.scorecard import (
     SENSITIVITIES,
 )
 from bumpflow.compatibility.settings import ECO
-from bumpflow.plotting.alp_posteriors import DARK, REFERENCE
+from bumpflow.plotting.alp_posteriors import REFERENCE
 from bumpflow.plotting.names import HUNTS, ModelStyle
 
 WITH = ModelStyle("background and signal", "#bd1f01", "")
@@ -42,9 +43,9 @@ PUBLISHED_STATISTICS = {("good", "m1", ECO): (1.6, 2.8), ("good", "m1", BUMP): (
 
 
 def published_rejections(resolution: str, benchmark: str, hunt: str) -> tuple[float, ...]:
-    """Return published inverse background efficiencies at :data:`EFFICIENCIES`, if there are."""
-    found = REJECTIONS.get((resolution, hunt))
-    if found is None or benchmark not in BENCHMARKS:
+    """Return published rejections at :data:`EFFICIENCIES`, of EPO for its network only."""
+    found = REJECTIONS.get((resolution, SAME_AS.get(hunt, hunt)))
+    if found is None or hunt == EPO or benchmark not in BENCHMARKS:
         return ()
     return found[BENCHMARKS.index(benchmark)][:2]
 
@@ -57,11 +58,14 @@ def published_z(resolution: str, benchmark: str, hunt: str, rates: Rates) -> flo
     return found[list(POINTS).index(rates)][BENCHMARKS.index(benchmark)]
 
 
-def ensemble_rows(rejections: DataFrame) -> DataFrame:
+def ensemble_rows(rejections: DataFrame) -> dict[Any, dict[Any, Any]]:
     """Return the rows of ensembles, with errors no smaller than the members' spread.
 
     Args:
         rejections: See :func:`bumpflow.compatibility.checks.rejection_table`.
+
+    Returns:
+        Measures with ``_error``, by benchmark and hunt.
     """
     keys, measures = ["benchmark", "hunt"], ["auc", "rejection80", "rejection90"]
     spread = rejections[rejections["member"] >= 0].groupby(keys)[measures].std()
@@ -69,10 +73,12 @@ def ensemble_rows(rejections: DataFrame) -> DataFrame:
     for measure in measures:
         error = rows[f"{measure}_error"]
         rows[f"{measure}_error"] = np.fmax(error, spread[measure].reindex(rows.index))
-    return rows
+    return rows.to_dict("index")
 
 
-def draw_roc(ax: Axes, *, curve: DataFrame, row: Series, n_pairs: int, style: ModelStyle) -> None:
+def draw_roc(
+    ax: Axes, *, curve: DataFrame, row: Mapping[str, float], n_pairs: int, style: ModelStyle
+) -> None:
     """Draw how many incompatible pairs a hunt rejects, with statistical errors.
 
     Args:
@@ -88,7 +94,7 @@ def draw_roc(ax: Axes, *, curve: DataFrame, row: Series, n_pairs: int, style: Mo
     error = np.sqrt(passed * (1 - passed) / n_pairs)
     low, high = 1 / (passed + error), 1 / np.maximum(passed - error, 0.5 / n_pairs)
     ax.fill_between(x, low, high, color=style.color, alpha=0.2, linewidth=0)
-    label = f"{style.label}: {row['auc']:.3f} ± {row['auc_error']:.3f}"
+    label = f"{row['auc']:.3f} ± {row['auc_error']:.3f}"
     ax.plot(x, 1 / passed, color=style.color, label=label)
     for share in EFFICIENCIES:
         key = f"rejection{100 * share:.0f}"
@@ -120,31 +126,29 @@ def draw_roc_page(
         for ax, (benchmark, style) in zip(line, benchmarks.items(), strict=True):
             for hunt in hunts:
                 here = table[(table["benchmark"] == benchmark) & (table["hunt"] == hunt)]
-                row = rows.loc[(benchmark, hunt)]
+                row = rows[benchmark, hunt]
                 draw_roc(ax, curve=here, row=row, n_pairs=n_pairs, style=HUNTS[hunt])
                 published = published_rejections(resolution, benchmark, hunt)
                 marker = {"marker": HUNTS[hunt].marker, "color": HUNTS[hunt].color}
                 ax.plot(EFFICIENCIES[: len(published)], published, **REFERENCE | marker)
-            ax.legend(title="area under the curve", loc="upper right", fontsize=8.5)
+            ax.legend(title="area under the curve", loc="upper right")
             ax.set_title(f"{resolution.capitalize()} resolution, {style.label}")
     _limit_rejections(axes[0, 0])
     for ax in axes[-1]:
         ax.set_xlabel(r"efficiency for compatible pairs $\varepsilon_s$")
     for ax in axes[:, 0]:
         ax.set_ylabel(r"rejection of others $1 / \varepsilon_b$")
+    styles = [HUNTS[name] for name in hunts]
     handles = [
-        Line2D([], [], color=DARK, label="ours, with statistical errors"),
-        Line2D(
-            [], [], color=DARK, marker="o", label="at 80 and 90 %, with the spread of networks"
-        ),
+        *(Line2D([], [], color=s.color, marker=s.marker, label=s.label) for s in styles),
         Line2D([], [], label="published", **REFERENCE),
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
 
 
 def _limit_rejections(ax: Axes) -> None:
     """Show where most of the signal is kept."""
-    ax.set(xlim=(0.3, 1), ylim=(1, 1e3), yscale="log")
+    ax.set(xlim=(0.3, 1), ylim=(1, 2e3), yscale="log")
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     ax.yaxis.set_minor_formatter(NullFormatter())
 
@@ -187,13 +191,13 @@ def draw_statistic_page(
     """
     axes = figure.subplots(len(distributions), len(COUNTED), squeeze=False)
     for line, (resolution, table) in zip(axes, distributions.items(), strict=True):
-        found = _at(points[resolution], benchmark, rates)
-        found = found[found["null"] == SAME_RATE].set_index("hunt")
+        rows = _at(points[resolution], benchmark, rates)
+        found = rows[rows["null"] == SAME_RATE].set_index("hunt").to_dict("index")
         here = _at(table, benchmark, rates)
         for ax, hunt in zip(line, COUNTED, strict=True):
             draw_statistic(ax, table=here[here["hunt"] == hunt])
             _write_measures(
-                ax, found.loc[hunt], PUBLISHED_STATISTICS.get((resolution, benchmark, hunt))
+                ax, found[hunt], PUBLISHED_STATISTICS.get((resolution, benchmark, hunt))
             )
             ax.set_title(f"{resolution.capitalize()} resolution: {HUNTS[hunt].label}")
         line[0].set_ylabel("probability")
@@ -216,7 +220,9 @@ def _at(table: DataFrame, benchmark: str, rates: Rates) -> DataFrame:
     return table[mine & (table["mu_s"] == rates[1])]
 
 
-def _write_measures(ax: Axes, row: Series, published: tuple[float, float] | None) -> None:
+def _write_measures(
+    ax: Axes, row: Mapping[Any, float], published: tuple[float, float] | None
+) -> None:
     """Write what tells both hypotheses apart, beside the published numbers."""
     lines = []
     for index, (measure, symbol) in enumerate(

@@ -65,7 +65,9 @@ def draw_scaling(upper: Axes, lower: Axes, *, table: DataFrame) -> None:
             label += rf": $\sigma_1$ = {sigma:.4f} ± {u:.4f}, $p$ = {format_power(found.p)}"
         upper.plot([], [], f"{style.marker}-", color=style.color, label=label)
     upper.legend(loc="upper right")
-    lower.set_xlabel("number of signal events $n$")
+    lower.set(xlabel="number of signal events $n$", xticks=n)
+    lower.tick_params(axis="x", which="minor", bottom=False, top=False)
+    upper.tick_params(axis="x", which="minor", bottom=False, top=False)
 
 
 def draw_scaling_page(figure: Figure, *, toys: Mapping[str, DataFrame]) -> None:

@@ -23,6 +23,7 @@ from bumpflow.compatibility.scorecard import POSTERIORS as PUBLISHED_NUMBERS
 from bumpflow.plotting.alp_events import MASS_LABEL
 from bumpflow.plotting.names import POSTERIORS, ModelStyle
 from bumpflow.plotting.scans import label_plainly
+from bumpflow.report.numbers import MINUS
 from bumpflow.simulate.alps.features import FEATURES, diphoton_mass
 from bumpflow.simulate.alps.populations import TEST
 
@@ -65,8 +66,12 @@ def draw_coverage(
         ax.plot(rows["expected"], off, f"{style.marker}-", color=style.color)
     ax.set_xlim(0, 1)
     for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.3g} %"))
+        axis.set_major_formatter(FuncFormatter(_as_percent))
     ax.set(xlabel="expected coverage", ylabel="empirical \u2212 expected coverage")
+
+
+def _as_percent(share: float, _: int | None) -> str:
+    return f"{100 * share:.3g} %".replace("-", MINUS)
 
 
 def draw_ranks(ax: Axes, *, pit: NDArray, style: ModelStyle) -> None:
@@ -148,7 +153,11 @@ def quantiles_by_mass(mass: NDArray, values: NDArray, edges: NDArray) -> DataFra
     """
     bins = np.clip(np.searchsorted(edges, mass, side="right") - 1, 0, len(edges) - 2)
     groups = DataFrame({"bin": bins, "value": values}).groupby("bin")["value"]
-    table = groups.quantile(list(QUANTILES.values())).unstack().set_axis(list(QUANTILES), axis=1)
+    table = (
+        groups.quantile(np.array(list(QUANTILES.values())))
+        .unstack()
+        .set_axis(list(QUANTILES), axis=1)
+    )
     centres = 10 ** ((edges[1:] + edges[:-1]) / 2)
     table = table.assign(n=groups.size(), mass=centres[table.index])
     return table[table["n"] >= FEWEST].reset_index(drop=True)
@@ -193,7 +202,7 @@ def draw_widths(
         ax.plot(table["mass"], table["median"], color=style.color)
         signals = events[(events["kind"] == kind) & (events["population"] != TEST)]
         means = signals.groupby("population")[["truth", "std"]].mean()
-        ax.plot(10 ** means["truth"], means["std"], style.marker, color=style.color, markersize=6)
+        ax.plot(10 ** means["truth"], means["std"], "D", color=style.color, markersize=5)
     spread = diphoton_spread(photons, edges)
     ax.plot(spread["mass"], spread["spread"], color=DIPHOTON.color, linestyle="--")
     ax.plot(list(published), list(published.values()), **_published(PUBLISHED))
@@ -218,15 +227,14 @@ def draw_widths_page(
         draw_widths(ax, events=table, photons=photons[resolution], published=published)
         ax.set_title(f"{resolution.capitalize()} resolution")
     axes[0].set_ylabel(r"standard deviation of $\log_{10} m_a$")
-    dark = {"color": DARK, "linestyle": ""}
     handles = [
         *(
             Line2D([], [], color=POSTERIORS[kind].color, label=f"{POSTERIORS[kind].label}: median")
             for kind in (MASS, PUBLISHED)
         ),
         Patch(color=DARK, alpha=0.2, linewidth=0, label="68 % of events"),
-        Line2D([], [], marker="D", label="mean at the benchmarks", **dark),
+        Line2D([], [], color=DARK, marker="D", linestyle="", label="mean at the benchmarks"),
         Line2D([], [], label="published mean", **_published(PUBLISHED)),
         Line2D([], [], color=DIPHOTON.color, linestyle="--", label=DIPHOTON.label),
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    figure.legend(handles=handles, loc="outside lower center", ncols=3)

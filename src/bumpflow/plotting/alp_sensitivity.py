@@ -5,6 +5,7 @@ References:
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import matplotlib as mpl
 import numpy as np
@@ -19,6 +20,7 @@ from bumpflow.compatibility.hunting import BUMP, EPO, LR
 from bumpflow.compatibility.settings import ECO
 from bumpflow.plotting.alp_posteriors import DARK
 from bumpflow.plotting.names import HUNTS, ModelStyle
+from bumpflow.report.numbers import MINUS
 
 MAPPED = (BUMP, ECO, EPO, LR)
 """Hunts whose significances are drawn against both rates."""
@@ -39,7 +41,7 @@ def map_of(maps: DataFrame, benchmark: str, hunt: str) -> tuple[DataFrame, float
     return rows.pivot(index="mu_s", columns="mu_b", values="z"), float(rows["z_error"].max())
 
 
-def draw_map(ax: Axes, *, table: DataFrame, norm: Normalize, cmap: str) -> Artist:
+def draw_map(ax: Axes, *, table: DataFrame, norm: Normalize, cmap: str, sign: str = "") -> Artist:
     """Draw numbers against both rates, written into cells.
 
     Args:
@@ -47,6 +49,7 @@ def draw_map(ax: Axes, *, table: DataFrame, norm: Normalize, cmap: str) -> Artis
         table: Numbers, ``mu_s`` by ``mu_b``.
         norm: Range of colours.
         cmap: Name of the colours.
+        sign: How signs are written: ``"+"`` for those of all numbers.
 
     Returns:
         The map, for a colour bar.
@@ -56,9 +59,8 @@ def draw_map(ax: Axes, *, table: DataFrame, norm: Normalize, cmap: str) -> Artis
     for (i, j), value in np.ndenumerate(values):
         red, green, blue, _ = mpl.colormaps[cmap](norm(value))
         color = "white" if 0.3 * red + 0.6 * green + 0.1 * blue < 0.55 else DARK
-        ax.text(
-            j + 0.5, i + 0.5, f"{value:.2f}", ha="center", va="center", color=color, fontsize=8
-        )
+        text = f"{np.round(value, 2) + 0.0:{sign}.2f}".replace("-", MINUS)
+        ax.text(j + 0.5, i + 0.5, text, ha="center", va="center", color=color, fontsize=8)
     ax.set_xticks(np.arange(values.shape[1]) + 0.5, [f"{rate:g}" for rate in table.columns])
     ax.set_yticks(np.arange(values.shape[0]) + 0.5, [f"{rate:g}" for rate in table.index])
     ax.tick_params(which="both", length=0)
@@ -76,7 +78,7 @@ def draw_sensitivity_page(
         benchmarks: How signals are drawn.
     """
     found = {(name, hunt): map_of(maps, name, hunt) for name in benchmarks for hunt in MAPPED}
-    norm = Normalize(0, max(float(table.max(axis=None)) for table, _ in found.values()))
+    norm = Normalize(0, max(table.to_numpy().max() for table, _ in found.values()))
     _draw_maps(figure, found, norm=norm, cmap="viridis", benchmarks=benchmarks, label=Z)
 
 
@@ -103,10 +105,10 @@ def draw_gain_page(
         benchmarks: How signals are drawn.
     """
     found = {(name, hunt): gain_of(maps, name, hunt) for name in benchmarks for hunt in GAINING}
-    reach = max(0.1, *(float(table.abs().max(axis=None)) for table, _ in found.values()))
+    reach = max(0.1, *(np.abs(table.to_numpy()).max() for table, _ in found.values()))
     label = r"$\langle Z \rangle$ less that of the bump hunt [$\sigma$]"
     norm = TwoSlopeNorm(0, -reach, reach)
-    _draw_maps(figure, found, norm=norm, cmap="RdBu", benchmarks=benchmarks, label=label)
+    _draw_maps(figure, found, norm=norm, cmap="RdBu", benchmarks=benchmarks, label=label, sign="+")
 
 
 def _draw_maps(
@@ -117,6 +119,7 @@ def _draw_maps(
     cmap: str,
     benchmarks: Mapping[str, ModelStyle],
     label: str,
+    sign: str = "",
 ) -> None:
     """Draw a row per signal and a column per hunt, with one range of colours."""
     hunts = list(dict.fromkeys(hunt for _, hunt in found))
@@ -124,13 +127,13 @@ def _draw_maps(
     for line, (name, style) in zip(axes, benchmarks.items(), strict=True):
         for ax, hunt in zip(line, hunts, strict=True):
             table, error = found[name, hunt]
-            drawn = draw_map(ax, table=table, norm=norm, cmap=cmap)
+            drawn = draw_map(ax, table=table, norm=norm, cmap=cmap, sign=sign)
             ax.set_title(f"{HUNTS[hunt].label}, {style.label}\n", fontsize=10)
             ax.set_title(f"errors ≤ {error:.2f}", loc="right", fontsize=8, fontweight="normal")
         line[0].set_ylabel(r"expected signal $\mu_s$ [events]")
     for ax in axes[-1]:
         ax.set_xlabel(r"expected background $\mu_b$ [events]")
-    figure.colorbar(drawn, ax=axes, label=label, pad=0.01, aspect=40)
+    figure.colorbar(cast("Any", drawn), ax=axes, label=label, pad=0.01, aspect=40)
 
 
 def draw_thresholds_page(
@@ -228,7 +231,7 @@ def draw_purity_page(
     hunts = [name for name in HUNTS if name in set(purities["hunt"])]
     numbers = sorted(purities["n_signal"].unique())
     colors = mpl.colormaps["viridis_r"](np.linspace(0.08, 1, len(numbers)))
-    axes = figure.subplots(len(hunts), len(benchmarks), squeeze=False, sharex=True, sharey="col")
+    axes = figure.subplots(len(hunts), len(benchmarks), squeeze=False, sharex=True, sharey=True)
     for line, hunt in zip(axes, hunts, strict=True):
         for ax, (name, style) in zip(line, benchmarks.items(), strict=True):
             here = purities[(purities["hunt"] == hunt) & (purities["benchmark"] == name)]
@@ -243,11 +246,11 @@ def draw_purity_page(
                     color=color,
                 )
             ax.set_title(f"{HUNTS[hunt].label}, {style.label}")
-        line[0].set_ylabel(r"$\langle -\ln p \rangle$ without signal")
+        line[0].set_ylabel(r"$\langle -\ln p \rangle$ of no signal")
     for ax in axes[-1]:
         ax.set_xlabel("threshold on the mean compatibility")
-        ax.set(xlim=(0, 1))
-        ax.set_ylim(bottom=0)
+    axes[0, 0].set_xlim(0, 1)
+    axes[0, 0].set_ylim(bottom=0)
     n_events = max(numbers)
     handles = [
         *(

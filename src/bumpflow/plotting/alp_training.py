@@ -43,7 +43,6 @@ def draw_network(ax: Axes, *, history: DataFrame, name: str) -> None:
         ax.axhline(np.log(2), color=DARK, linewidth=0.8, linestyle="--")
         low, high = ax.get_ylim()
         ax.set_ylim(low, max(high, np.log(2) + 0.05 * (np.log(2) - low)))
-    ax.set_xlabel("epoch")
     ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
 
 
@@ -63,6 +62,8 @@ def draw_training_page(
             ax.set_title(f"{style.label}, {resolution} resolution", color=style.color)
         line[0].set_ylabel("\u2212ln(posterior / prior) [nat / event]")
         line[1].set_ylabel("binary cross entropy [nat]")
+    for ax in axes[-1]:
+        ax.set_xlabel("epoch")
     handles = [
         Line2D([], [], color=DARK, label="validation"),
         Line2D([], [], color=DARK, linestyle=":", label="training"),

@@ -132,6 +132,18 @@ def test_members_differ_and_seeds_repeat(apart):
     assert not torch.equal(scores, ensembles.member_scores(other.networks, x))
 
 
+def test_units_of_features_do_not_matter():
+    together, x = _pairs(1000, common=True), _pairs(20, common=True, seed=4)
+    settings = PairSettings.from_config({**BLOCK, "members": 1})
+
+    def score(unit):
+        trained = train_pair_networks(unit(together), settings=settings, seed=3, device=CPU)
+        return ensembles.ensemble_scores(trained.networks, unit(x))
+
+    expected, found = score(lambda x: x), score(lambda x: 1000 * x + 30)
+    assert torch.allclose(found, expected, atol=1e-2)
+
+
 def test_scores_are_probabilities_of_the_log_odds():
     network = _train(BLOCK).networks[0]
     x = _pairs(20, common=True, seed=4)

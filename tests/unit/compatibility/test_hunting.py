@@ -180,6 +180,13 @@ def test_largest_likelihood_ratio_agrees_with_a_search(table, members, rate):
     np.testing.assert_allclose(found, exact, atol=1e-4)
 
 
+@pytest.mark.parametrize("name", ["lr", "lrshape"])
+def test_all_data_sets_of_one_event_have_one_likelihood_ratio(name):
+    pair = np.array([[1, 0], [0, 1], [30, 30]])
+    found = hunting.statistic_of(hunt(Cells(*pair)), name, None, mu_b=0.7)
+    assert len(np.unique(found)) == 1
+
+
 def test_statistics_of_hunts_with_a_setting_are_columns(table):
     assert hunting.column("eco", 0.68) == "eco_0.68"
     assert hunting.column("bump", 11.0) == "bump_11"

@@ -126,6 +126,9 @@ def test_unknown_background_compares_with_as_many_events():
     assert hunt["p_error"] == pytest.approx(error)
     bound = own.judge_hunt(own.Hunt(7, tally), mu_b=None, n_events=4)
     assert (bound["p"], bound["is_bound"]) == (1 / 200, True)
+    largest = own.judge_hunt(own.Hunt(6, tally), mu_b=None, n_events=4)
+    assert largest["p"] == pytest.approx(np.mean(here == 6))
+    assert not largest["is_bound"]
     many = cells.n_background.max() + 5
     with pytest.raises(ValueError, match=f"{many} events are observed, but toys of background"):
         own.judge_hunt(own.Hunt(7, tally), mu_b=None, n_events=many)

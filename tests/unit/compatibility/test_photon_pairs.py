@@ -164,7 +164,11 @@ def test_other_units_are_recognised(kind, unit, factor, name, read):
         ("x2_m", 2.1, "2.1 is outside the calorimeter, which reaches from -2 to 2 m"),
         ("y1_m", -3.006, "-3.006 is outside the calorimeter, which reaches from -3 to 3 m"),
         ("theta1_rad", -0.02, "-0.02 is negative"),
-        ("theta2_rad", 0.68, "0.68 is above 0.579 rad, the largest angle of a photon from"),
+        (
+            "theta2_rad",
+            0.68,
+            "0.68 is above 0.579 rad, the largest angle of a photon from the vessel: correct the",
+        ),
         ("phi1_rad", 6.5, "6.5 is above 2 pi"),
         ("phi2_rad", -3.3, "-3.3 is below -pi"),
     ],

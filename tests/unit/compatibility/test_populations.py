@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from bumpflow import io
-from bumpflow.compatibility.populations import Population, read_population
+from bumpflow.compatibility.populations import Population, as_population, read_population
 from bumpflow.simulate.alps.features import FEATURES
 from bumpflow.simulate.alps.sampling import PARAMETERS
 
@@ -18,7 +18,7 @@ def write(folder, columns):
 
 def test_columns_are_read_by_name(tmp_path):
     table = write(tmp_path, ["other", *PARAMETERS[::-1], *FEATURES[::-1]])
-    events = read_population(tmp_path / "events.parquet", device=torch.device("cpu"))
+    events = read_population(tmp_path / "events.parquet")
     assert (events.x.shape, events.theta.shape) == ((20, 10), (20, 2))
     assert events.x.dtype == events.theta.dtype == torch.float32
     for part, names in ((events.x, FEATURES), (events.theta, PARAMETERS)):
@@ -29,6 +29,11 @@ def test_missing_columns_are_named(tmp_path):
     write(tmp_path, FEATURES)
     with pytest.raises(Exception, match="log10_mass"):
         read_population(tmp_path / "events.parquet")
+
+
+def test_observed_events_have_no_true_parameters():
+    events = as_population(pd.DataFrame(np.ones((3, 10)), columns=list(FEATURES)))
+    assert (events.x.shape, events.theta.shape) == ((3, 10), (3, 0))
 
 
 def test_mass_of_two_photons_at_a_right_angle():

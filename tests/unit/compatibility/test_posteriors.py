@@ -99,10 +99,12 @@ def test_members_are_averaged(untrained, events):
     torch.testing.assert_close(untrained.log_ratio(events[0]).exp(), mean)
 
 
-def test_results_do_not_depend_on_chunks(untrained, events, monkeypatch):
-    whole = untrained.joint_log_ratio(events[0])
-    monkeypatch.setattr(posteriors, "CHUNK", 7)
-    torch.testing.assert_close(untrained.joint_log_ratio(events[0]), whole, atol=2e-3, rtol=0)
+@pytest.mark.parametrize("name", ["log_ratio", "joint_log_ratio"])
+def test_results_do_not_depend_on_chunks(untrained, events, monkeypatch, name):
+    whole = getattr(untrained, name)(events[0])
+    for size in ("CHUNK", "JOINT_CHUNK"):
+        monkeypatch.setattr(posteriors, size, 7)
+    torch.testing.assert_close(getattr(untrained, name)(events[0]), whole, atol=2e-3, rtol=0)
 
 
 def test_without_a_network_the_vertex_decides(untrained, events):
