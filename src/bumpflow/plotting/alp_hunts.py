@@ -189,12 +189,14 @@ def draw_statistic_page(
         benchmark: The signal.
         rates: Expected background and signal events.
     """
-    axes = figure.subplots(len(distributions), len(COUNTED), squeeze=False)
+    first = next(iter(distributions.values()))
+    hunts = [name for name in COUNTED if name in set(first["hunt"])]
+    axes = figure.subplots(len(distributions), len(hunts), squeeze=False)
     for line, (resolution, table) in zip(axes, distributions.items(), strict=True):
         rows = _at(points[resolution], benchmark, rates)
         found = rows[rows["null"] == SAME_RATE].set_index("hunt").to_dict("index")
         here = _at(table, benchmark, rates)
-        for ax, hunt in zip(line, COUNTED, strict=True):
+        for ax, hunt in zip(line, hunts, strict=True):
             draw_statistic(ax, table=here[here["hunt"] == hunt])
             _write_measures(
                 ax, found[hunt], PUBLISHED_STATISTICS.get((resolution, benchmark, hunt))

@@ -14,7 +14,6 @@ from pandas import DataFrame
 
 from bumpflow.compatibility.coverage import fit_root_n, spread_table
 from bumpflow.plotting.alp_posteriors import DARK, FEWEST, draw_coverage
-from bumpflow.plotting.hunt_scan import format_power
 from bumpflow.plotting.names import ModelStyle
 from bumpflow.plotting.scans import label_plainly
 
@@ -62,12 +61,13 @@ def draw_scaling(upper: Axes, lower: Axes, *, table: DataFrame) -> None:
             upper.plot(line, found.sigma.value / np.sqrt(line), color=style.color, linewidth=1)
             lower.axhline(found.sigma.value, color=style.color, linewidth=1)
             sigma, u = found.sigma
-            label += rf": $\sigma_1$ = {sigma:.4f} ± {u:.4f}, $p$ = {format_power(found.p)}"
+            quality = rf"$\chi^2$ = {found.chi2:.0f} / {found.n_dof}"
+            label += rf": $\sigma_1$ = {sigma:.4f} ± {u:.4f}, {quality}"
         upper.plot([], [], f"{style.marker}-", color=style.color, label=label)
     upper.legend(loc="upper right")
     lower.set(xlabel="number of signal events $n$", xticks=n)
-    lower.tick_params(axis="x", which="minor", bottom=False, top=False)
-    upper.tick_params(axis="x", which="minor", bottom=False, top=False)
+    for ax in (upper, lower):
+        ax.tick_params(axis="x", which="minor", bottom=False, top=False)
 
 
 def draw_scaling_page(figure: Figure, *, toys: Mapping[str, DataFrame]) -> None:
@@ -112,12 +112,11 @@ def draw_mistakes_page(figure: Figure, *, coverage: DataFrame) -> None:
     axes = figure.subplots(len(mixtures), 2, squeeze=False, sharex=True, sharey=True)
     for (left, right), (n_b, n_s) in zip(axes, mixtures, strict=True):
         rows = coverage[(coverage["n_background"] == n_b) & (coverage["n_signal"] == n_s)]
-        rows = rows[rows["n"] >= FEWEST]
-        draw_coverage(left, curves=rows[rows["way"] == "cleaned"], by="kind", styles=KINDS)
-        draw_coverage(right, curves=rows[rows["kind"] == "all"], by="way", styles=WAYS)
-        _label_kinds(
-            left, coverage[(coverage["n_background"] == n_b) & (coverage["n_signal"] == n_s)]
-        )
+        cleaned, everything = rows[rows["way"] == "cleaned"], rows[rows["kind"] == "all"]
+        seen = cleaned[cleaned["n"] >= FEWEST]
+        draw_coverage(left, curves=seen, by="kind", styles=KINDS)
+        draw_coverage(right, curves=everything, by="way", styles=WAYS)
+        _label_kinds(left, cleaned)
         left.set_title(f"{n_s} signal and {n_b} background: what cleaning retains")
         right.set_title(f"{n_s} signal and {n_b} background: all toys, in three ways")
         for ax in (left, right):
@@ -127,11 +126,11 @@ def draw_mistakes_page(figure: Figure, *, coverage: DataFrame) -> None:
     axes[0, 1].legend(loc="lower left")
 
 
-def _label_kinds(ax: Axes, rows: DataFrame) -> None:
+def _label_kinds(ax: Axes, cleaned: DataFrame) -> None:
     """Say how often cleaning does what, in a legend."""
-    cleaned = rows[rows["way"] == "cleaned"].groupby("kind")["n"].first()
+    n = cleaned.groupby("kind")["n"].first()
     for name, style in KINDS.items():
-        share = cleaned.get(name, 0) / cleaned["all"]
+        share = n.get(name, 0) / max(n.get("all", 0), 1)
         label = f"{style.label}: {100 * share:.0f} % of toys"
         ax.plot([], [], f"{style.marker}-", color=style.color, label=label)
     ax.legend(loc="lower left")

@@ -77,7 +77,8 @@ def draw_sensitivity_page(
         maps: See :func:`bumpflow.compatibility.performance.map_table`.
         benchmarks: How signals are drawn.
     """
-    found = {(name, hunt): map_of(maps, name, hunt) for name in benchmarks for hunt in MAPPED}
+    hunts = [name for name in MAPPED if name in set(maps["hunt"])]
+    found = {(name, hunt): map_of(maps, name, hunt) for name in benchmarks for hunt in hunts}
     norm = Normalize(0, max(table.to_numpy().max() for table, _ in found.values()))
     _draw_maps(figure, found, norm=norm, cmap="viridis", benchmarks=benchmarks, label=Z)
 
@@ -104,7 +105,8 @@ def draw_gain_page(
         maps: See :func:`bumpflow.compatibility.performance.map_table`.
         benchmarks: How signals are drawn.
     """
-    found = {(name, hunt): gain_of(maps, name, hunt) for name in benchmarks for hunt in GAINING}
+    hunts = [name for name in GAINING if name in set(maps["hunt"])]
+    found = {(name, hunt): gain_of(maps, name, hunt) for name in benchmarks for hunt in hunts}
     reach = max(0.1, *(np.abs(table.to_numpy()).max() for table, _ in found.values()))
     label = r"$\langle Z \rangle$ less that of the bump hunt [$\sigma$]"
     norm = TwoSlopeNorm(0, -reach, reach)

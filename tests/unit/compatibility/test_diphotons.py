@@ -137,7 +137,9 @@ def test_summary_has_masses_and_vertices():
     assert summary.shape == (N, N_SUMMARY)
     torch.testing.assert_close(summary[:, :8], DECAYS.x[:, :8].float())
     step = float(VERTICES.points.diff()[0])
-    logs = {name: torch.from_numpy(np.log(getattr(DECAYS, name))).float() for name in ("u", "mass")}
+    logs = {
+        name: torch.from_numpy(np.log(getattr(DECAYS, name))).float() for name in ("u", "mass")
+    }
     torch.testing.assert_close(summary[:, LN_DISTANCE], logs["u"], atol=step, rtol=0)
     torch.testing.assert_close(summary[:, FROM_VERTEX], logs["mass"], atol=step, rtol=0)
     by_angles = torch.from_numpy(np.log(diphoton_mass(DECAYS.x.numpy()))).float()

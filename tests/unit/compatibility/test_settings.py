@@ -31,14 +31,18 @@ def test_defaults_have_no_faults():
         (
             "beamdumps.short.min_energy_gev",
             500,
-            "beamdumps.short: min_energy_gev is 500, but must be positive, and two photons that"
-            " have it need less than the 400 GeV of the beam",
+            (
+                "beamdumps.short: min_energy_gev is 500, but must be positive, and two photons that"
+                " have it need less than the 400 GeV of the beam"
+            ),
         ),
         (
             "resolutions.slides.theta_rad",
             2.0,
-            "resolutions.slides: resolution.theta is 2.0, but must be between 0 and pi/2: it is"
-            " also the least angle that is measured",
+            (
+                "resolutions.slides: resolution.theta is 2.0, but must be between 0 and pi/2: it is"
+                " also the least angle that is measured"
+            ),
         ),
         (
             "alp.dataset",
@@ -48,14 +52,18 @@ def test_defaults_have_no_faults():
         (
             "alp.moments.poor.dataset",
             "shipcod",
-            "alp.moments.poor.dataset: 'shipcod' is not defined in beamdumps; did you mean"
-            " 'shipcode'?",
+            (
+                "alp.moments.poor.dataset: 'shipcod' is not defined in beamdumps; did you mean"
+                " 'shipcode'?"
+            ),
         ),
         (
             "alp.moments.poor.resolution",
             "por",
-            "alp.moments.poor.resolution: 'por' is not defined in resolutions; did you mean"
-            " 'poor'?",
+            (
+                "alp.moments.poor.resolution: 'por' is not defined in resolutions; did you mean"
+                " 'poor'?"
+            ),
         ),
         ("alp.interpreted", "slides", "alp.interpreted: 'slides' is not in alp.resolutions"),
         (
@@ -66,8 +74,10 @@ def test_defaults_have_no_faults():
         (
             "alp.observed.example.resolution",
             "slides",
-            "alp.observed.example.resolution: 'slides' is not in alp.resolutions; known are good,"
-            " poor",
+            (
+                "alp.observed.example.resolution: 'slides' is not in alp.resolutions; known are good,"
+                " poor"
+            ),
         ),
         ("alp.threshold", 0.7, "alp.threshold: 0.7 is not among alp.thresholds"),
         (
@@ -83,8 +93,10 @@ def test_defaults_have_no_faults():
         (
             "alp.events.signal",
             19_999,
-            "alp.events.signal: 19999 events make 9999 pairs, but alp.n_pairs is 10000: simulate"
-            " 20000 or more",
+            (
+                "alp.events.signal: 19999 events make 9999 pairs, but alp.n_pairs is 10000: simulate"
+                " 20000 or more"
+            ),
         ),
         (
             "alp.points",
@@ -99,14 +111,18 @@ def test_defaults_have_no_faults():
         (
             "alp.benchmarks.m4.mass_gev",
             4.6,
-            "alp.benchmarks.m4.mass_gev: 4.6 is outside of the prior, which reaches from 0.1 to"
-            " 4.5",
+            (
+                "alp.benchmarks.m4.mass_gev: 4.6 is outside of the prior, which reaches from 0.1 to"
+                " 4.5"
+            ),
         ),
         (
             "alp.benchmarks.m1.lifetime_m_per_gev",
             0.01,
-            "alp.benchmarks.m1.lifetime_m_per_gev: 0.01 is outside of the prior, which reaches"
-            " from 0.05 to 500",
+            (
+                "alp.benchmarks.m1.lifetime_m_per_gev: 0.01 is outside of the prior, which reaches"
+                " from 0.05 to 500"
+            ),
         ),
     ],
 )
@@ -151,9 +167,9 @@ def test_populations_and_their_sizes():
 def test_choices_of_a_study():
     assert settings.shown_beam_dump(DEFAULTS) == "ship"
     assert settings.published_masses(DEFAULTS) == {"mass_gev": [0.1, 4.5], "n_masses": 200}
-    assert set(settings.posterior_settings(DEFAULTS)) == set(
-        DEFAULTS["alp"]["posterior"]
-    ) - {"training"}
+    assert set(settings.posterior_settings(DEFAULTS)) == set(DEFAULTS["alp"]["posterior"]) - {
+        "training"
+    }
     assert settings.observed_tables(DEFAULTS) == ["example"]
     assert settings.shown_observed(DEFAULTS) == "example"
     assert settings.shown_observed(changed("alp.observed", {})) is None

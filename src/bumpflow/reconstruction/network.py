@@ -1,0 +1,250 @@
+r"""The network from a set of decays to the posterior of mass and lifetime, at any resolution.
+
+Likelihoods of decays multiply, so their logarithms add up. What the scan of its vertex
+(:mod:`bumpflow.compatibility.diphotons`) says of the mass is added for all decays of a set, each
+moved and weakened as a network has learnt; the same network adds what else it sees in a decay, and
+a second one what the set as a whole tells. That makes the density of the mass.
+
+Of the lifetime, given the mass, decays tell by how far they flew: the density of seen decays falls
+with :math:`\exp(-z_i m / (c\tau\, p_i))`, so :math:`s = \sum_i z_i / p_i` is all that they say.
+Given the mass, a scan's vertex is at :math:`z_i = z_c - a_i / m`, with
+:math:`a_i = \sqrt{E_1 E_2} |h_1 - h_2|`: :math:`s(m)` is linear in :math:`1/m`. Networks take it
+from there. Both densities are polygons on the unit interval, see :mod:`.polygons`.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from bumpflow.compatibility.diphotons import N_SUMMARY, Described, Errors, VertexScan, describe
+from bumpflow.compatibility.grids import Axis
+from bumpflow.compatibility.layers import Standardiser
+from bumpflow.compatibility.posteriors import CLIFF, Block
+from bumpflow.reconstruction import polygons
+from bumpflow.reconstruction.sets import EventSets
+from bumpflow.reconstruction.support import Support
+from bumpflow.simulate.alps.settings import BeamDump
+
+N_SIGMAS = 3
+LEAST_FLIGHT = 1e-3
+"""Least mean of z / p [m/GeV] that counts."""
+MOVE = 0.2
+"""Farthest that the network moves a decay's mass, in its natural logarithm."""
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """Sizes of the network.
+
+    Attributes:
+        n_masses: Knots of the density in log mass.
+        n_lifetimes: Knots of the density in log lifetime.
+        n_vertices: Distances of the decay vertex to scan.
+        hidden_features: Width of the networks of decays and of sets.
+        blocks: Residual blocks of either.
+        embedding: Numbers that describe a decay, and a set.
+        lifetime_features: Width of the networks of the lifetime.
+    """
+
+    n_masses: int
+    n_lifetimes: int
+    n_vertices: int
+    hidden_features: int
+    blocks: int
+    embedding: int
+    lifetime_features: int
+
+
+class Beliefs(NamedTuple):
+    """Posteriors of sets, as the network has them.
+
+    Attributes:
+        mass: Logits of the polygon in log mass, shape ``(n_sets, n_masses)``.
+        context: What describes a set, shape ``(n_sets, embedding)``.
+        flight: Means over the events of z_c / p [m/GeV] and of a / p [m], shape ``(n_sets, 2)``.
+        n_events: Sizes of the sets, shape ``(n_sets,)``.
+    """
+
+    mass: Tensor
+    context: Tensor
+    flight: Tensor
+    n_events: Tensor
+
+    def rows(self, chosen: Tensor | slice) -> "Beliefs":
+        """Return those of some of the sets."""
+        return Beliefs(*(part[chosen] for part in self))
+
+
+class SetNet(nn.Module):
+    """Network from sets of decays to posteriors on the unit square of a prior.
+
+    Args:
+        settings: Sizes.
+        setup: Where events were simulated.
+    """
+
+    masses: Tensor
+    masses_step: Tensor
+
+    def __init__(self, settings: NetworkSettings, setup: BeamDump) -> None:
+        super().__init__()
+        self.settings, self.setup = settings, setup
+        self.support = Support.of(setup.prior)
+        self.vertices = VertexScan.of(setup, settings.n_vertices)
+        width, embedding = settings.hidden_features, settings.embedding
+        low, high = self.support.log_mass
+        masses = torch.linspace(low, high, settings.n_masses) * math.log(10)
+        self.register_buffer("masses", masses, persistent=False)
+        inputs = N_SUMMARY + settings.n_vertices + N_SIGMAS
+        self.standardiser = Standardiser(inputs)
+        self.event = _residual(inputs, width, settings.blocks)
+        self.correction = nn.Linear(width, 2)
+        self.embed = nn.Linear(width, embedding)
+        self.each = nn.Linear(embedding, settings.n_masses, bias=False)
+        self.set = _residual(2 * embedding + 2 + N_SIGMAS, width, settings.blocks)
+        self.context = nn.Linear(width, embedding)
+        self.mass = nn.Linear(width, settings.n_masses)
+        self.flights = _perceptron(2, settings.lifetime_features, settings.n_lifetimes)
+        self.lifetime = _perceptron(
+            embedding + 3, settings.lifetime_features, settings.n_lifetimes
+        )
+        for layer in (self.correction, self.each, self.mass):
+            nn.init.zeros_(layer.weight)
+        nn.init.zeros_(self.correction.bias)
+        nn.init.zeros_(self.mass.bias)
+
+    @torch.no_grad()
+    def standardise_by(self, sets: EventSets) -> None:
+        """Take shift and scale of the inputs from sets like those to train with."""
+        described, log_sigmas = self._describe(sets)
+        self.standardiser.standardise_by(_inputs(described, log_sigmas))
+
+    def forward(self, x: Tensor, mask: Tensor, sigmas: Tensor) -> Beliefs:
+        """Return what sets tell, see :class:`bumpflow.reconstruction.sets.EventSets`."""
+        sets = EventSets(x, mask, sigmas)
+        described, log_sigmas = self._describe(sets)
+        hidden = self.event(self.standardiser(_inputs(described, log_sigmas)))
+        place = mask.nonzero()[:, 0]
+        n_events = sets.n_events.to(hidden)
+        pooled = _total(self.embed(hidden), place, len(x))
+        mean = pooled / n_events[:, None]
+        numbers = torch.stack([n_events.log(), 1 / n_events], dim=1)
+        shown = torch.cat([pooled / 4, mean, numbers, _log_sigmas(sigmas)], dim=1)
+        whole = self.set(shown)
+        logits = _total(self._from_vertices(described, hidden), place, len(x))
+        logits = logits + self.each(pooled) + self.mass(whole)
+        flight = _total(_flights(x[mask], described, self.setup), place, len(x))
+        flight = flight / n_events[:, None]
+        return Beliefs(logits, self.context(whole), flight, n_events)
+
+    def lifetimes(self, beliefs: Beliefs, unit_mass: Tensor) -> Tensor:
+        """Return logits of the polygon in log lifetime, given masses.
+
+        Args:
+            beliefs: Of some sets, or of a single one.
+            unit_mass: Log masses on the unit interval, shape ``(n_sets,)``, or any number for a
+                single set.
+
+        Returns:
+            Shape ``(n, n_lifetimes)``.
+        """
+        low, high = self.support.log_mass
+        mass = 10 ** (low + (high - low) * unit_mass)
+        flight = beliefs.flight[:, 0] - beliefs.flight[:, 1] / mass
+        known = torch.stack([flight.clamp_min(LEAST_FLIGHT).log(), 2 * unit_mass - 1], dim=1)
+        n_events = beliefs.n_events.expand(len(unit_mass))[:, None]
+        context = beliefs.context.expand(len(unit_mass), -1)
+        rest = torch.cat([context, known, n_events.log()], dim=1)
+        logits: Tensor = n_events * self.flights(known) + self.lifetime(rest)
+        return logits
+
+    def log_density(self, beliefs: Beliefs, unit: Tensor) -> Tensor:
+        """Return log densities at places in the unit square, one for each set.
+
+        Args:
+            beliefs: Of some sets.
+            unit: Places, shape ``(n_sets, 2)``.
+        """
+        inside = ((unit >= 0) & (unit <= 1)).all(1)
+        mass = polygons.log_density(beliefs.mass, unit[:, 0])
+        lifetime = polygons.log_density(self.lifetimes(beliefs, unit[:, 0]), unit[:, 1])
+        return (mass + lifetime).masked_fill(~inside, -torch.inf)
+
+    def _describe(self, sets: EventSets) -> tuple[Described, Tensor]:
+        """Return all decays of all sets, and the logarithms of their resolutions."""
+        sigmas = sets.sigmas[:, None].expand(-1, sets.x.shape[1], -1)[sets.mask]
+        errors = Errors(*sigmas[:, :, None].unbind(1))
+        described = describe(sets.x[sets.mask], self.setup, errors, vertices=self.vertices)
+        return described, _log_sigmas(sigmas)
+
+    def _from_vertices(self, described: Described, hidden: Tensor) -> Tensor:
+        """Return what decays' vertices say of the mass, shape ``(n, n_masses)``."""
+        move, weight = self.correction(hidden).T
+        axis = Axis(self.vertices.low, self.vertices.high, self.vertices.n_points)
+        centre = described.log_mass_distance + MOVE * torch.tanh(move / MOVE)
+        wanted = centre[:, None] - self.masses
+        below, fraction = axis.place(wanted)
+        scan = described.scan
+        logs = torch.lerp(scan.gather(1, below), scan.gather(1, below + 1), fraction)
+        beyond = (wanted - wanted.clamp(axis.low, axis.high)) / axis.step
+        return weight.exp()[:, None] * (logs - (beyond**2).clamp(max=CLIFF))
+
+
+def loss(network: SetNet, x: Tensor, mask: Tensor, sigmas: Tensor, theta: Tensor) -> Tensor:
+    """Return minus the log density at the truth in the unit square [nat], shape ``(n_sets,)``.
+
+    Args:
+        network: The network.
+        x: Features, see :class:`bumpflow.reconstruction.sets.EventSets`.
+        mask: Which events there are.
+        sigmas: Resolutions.
+        theta: True parameters, shape ``(n_sets, 2)``.
+    """
+    unit = network.support.to_unit(theta).clamp(0, 1)
+    return -network.log_density(network(x, mask, sigmas), unit)
+
+
+def _flights(x: Tensor, described: Described, setup: BeamDump) -> Tensor:
+    """Return z_c / p [m/GeV] and a / p [m] of decays, shape ``(n, 2)``."""
+    energy = x[:, :2].exp().sum(1)
+    product = described.log_mass_distance.exp()
+    return torch.stack([setup.calorimeter.z_m / energy, product / energy], dim=1)
+
+
+def _inputs(described: Described, log_sigmas: Tensor) -> Tensor:
+    """Return what the network of decays sees, shape ``(n, inputs)``."""
+    return torch.cat([described.summary, described.scan, log_sigmas], dim=1)
+
+
+def _log_sigmas(sigmas: Tensor) -> Tensor:
+    """Return logarithms of resolutions of hits, energies and angles, about 0, ``(n, 3)``."""
+    hit, energy, theta, phi = sigmas.log().T
+    return torch.stack([hit + 6, energy + 3.5, (theta + phi) / 2 + 5.8], dim=1)
+
+
+def _total(values: Tensor, place: Tensor, n: int) -> Tensor:
+    """Return sums over the events of each set, shape ``(n, ...)``."""
+    return values.new_zeros(n, *values.shape[1:]).index_add(0, place, values)
+
+
+def _residual(inputs: int, width: int, blocks: int) -> nn.Sequential:
+    """Return a residual network with a normalised output."""
+    return nn.Sequential(
+        nn.Linear(inputs, width),
+        *(Block(width) for _ in range(blocks)),
+        nn.LayerNorm(width),
+        nn.SiLU(),
+    )
+
+
+def _perceptron(inputs: int, width: int, outputs: int) -> nn.Sequential:
+    """Return a network of two hidden layers whose output starts at 0."""
+    last = nn.Linear(width, outputs)
+    nn.init.zeros_(last.weight)
+    nn.init.zeros_(last.bias)
+    return nn.Sequential(
+        nn.Linear(inputs, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU(), last
+    )
