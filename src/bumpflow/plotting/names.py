@@ -272,6 +272,13 @@ def benchmark_styles(benchmarks: Mapping[str, Mapping[str, float]]) -> dict[str,
     }
 
 
+def hunt_label(name: str) -> str:
+    """Return what a hunt is called; a number behind its name is that of its bins."""
+    hunt = name.rstrip("0123456789")
+    label = HUNTS[hunt].label if hunt in HUNTS else hunt
+    return label if hunt == name else f"{label}, {name.removeprefix(hunt)} bins"
+
+
 def tail_styles(model: ModelStyle, fraction: float) -> list[ModelStyle]:
     """Return how all events of a model, and its events of low and high density ratio, appear.
 
