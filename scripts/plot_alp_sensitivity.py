@@ -26,7 +26,8 @@ def main(
     """Draw ``sensitivity`` and ``gain`` at all rates, ``threshold`` and ``purity``."""
     rates, tried, pure = map(io.read_table, (maps, thresholds, purities))
     styles = benchmark_styles(benchmarks)
-    n = len(styles)
+    n, n_hunts = len(styles), pure["hunt"].nunique()
+    n_rates = len(alp_sensitivity.shown_rates(tried)[0])
     with styled(style):
         figure = new_figure(0.8 + 2.6 * n)
         alp_sensitivity.draw_sensitivity_page(figure, maps=rates, benchmarks=styles)
@@ -34,12 +35,12 @@ def main(
         figure = new_figure(0.8 + 2.6 * n)
         alp_sensitivity.draw_gain_page(figure, maps=rates, benchmarks=styles)
         io.save_figure(figure, *gain)
-        figure = new_figure(6.6)
+        figure = new_figure(0.8 + 2.9 * n_rates)
         alp_sensitivity.draw_thresholds_page(
             figure, thresholds=tried, benchmarks=styles, chosen=chosen
         )
         io.save_figure(figure, *threshold)
-        figure = new_figure(8.4)
+        figure = new_figure(0.9 + 2.5 * max(n_hunts, 1))
         alp_sensitivity.draw_purity_page(figure, purities=pure, benchmarks=styles, chosen=chosen)
         io.save_figure(figure, *purity)
 

@@ -62,6 +62,18 @@ class Sample(NamedTuple):
         r"""Number of equally likely toys with as large errors, :math:`1 / \sum_c P_c^2 / N_c`."""
         return float(1 / np.sum(self.probability**2 / np.maximum(self.sizes, 1)))
 
+    @property
+    def resolution(self) -> float:
+        r"""Probability that toys resolve: :math:`\sum_c P_c^2 / N_c` of strata whose values differ.
+
+        Strata of one value alone, such as numbers of events, are known exactly.
+        """
+        low, high = np.full((2, len(self.probability)), [[np.inf], [-np.inf]])
+        np.minimum.at(low, self.cell, self.values)
+        np.maximum.at(high, self.cell, self.values)
+        share = np.where(high > low, self.probability, 0.0)
+        return float(np.sum(share**2 / np.maximum(self.sizes, 1)))
+
     def variance_of_mean(self, f: NDArray) -> float:
         """Return the variance of the mean of a function of the toys, shape ``(n_entries,)``."""
         n, length = self.sizes, len(self.probability)
@@ -140,8 +152,7 @@ class Order(NamedTuple):
     def tail(self, background: Sample) -> NDArray[np.float64]:
         """Return p-values by place, shape ``(n_background + 1,)``; see :func:`p_values`."""
         p = np.append(np.cumsum(background.weights[self.order][::-1])[::-1], 0.0)
-        floor = min(p[p > 0].min(), 1 / background.n_effective)
-        return np.clip(p, floor, 1.0)
+        return np.clip(p, max(background.resolution, p[p > 0].min()), 1.0)
 
     def influence(self, change: NDArray) -> NDArray[np.float64]:
         """Return what a toy of each entry of background adds to a result.
@@ -168,8 +179,9 @@ def z_two_sided(p: ArrayLike) -> NDArray[np.float64]:
 def p_values(at: ArrayLike, background: Sample) -> NDArray[np.float64]:
     """Return the p-values of values, shape ``(n,)``.
 
-    Beyond all toys of background it is bounded by one over their effective number, or by the
-    smallest p-value that toys give if that is less.
+    It is not below the smallest one that toys give, nor below their resolution
+    (:attr:`Sample.resolution`): where strata of few events show no toy beyond a value, those of
+    many, which are improbable, would give p-values that are too small.
 
     Args:
         at: Values, shape ``(n,)``.

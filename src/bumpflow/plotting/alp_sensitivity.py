@@ -138,6 +138,18 @@ def _draw_maps(
     figure.colorbar(cast("Any", drawn), ax=axes, label=label, pad=0.01, aspect=40)
 
 
+def shown_rates(thresholds: DataFrame) -> tuple[list[float], float]:
+    """Return the background rates of the first signal rate, and that.
+
+    Args:
+        thresholds: See :func:`bumpflow.compatibility.performance.threshold_table`.
+    """
+    mu_s = float(thresholds["mu_s"].iloc[0])
+    return [
+        float(rate) for rate in thresholds.loc[thresholds["mu_s"] == mu_s, "mu_b"].unique()
+    ], mu_s
+
+
 def draw_thresholds_page(
     figure: Figure,
     *,
@@ -147,8 +159,8 @@ def draw_thresholds_page(
 ) -> None:
     """Draw mean significances against the threshold, a row per rate and a column per signal.
 
-    Rates are those whose signal is that of the first. Thin lines are the level that is reached if
-    the data choose the threshold.
+    Rates are those of :func:`shown_rates`. Dotted lines are the level that is reached if the data
+    choose the threshold.
 
     Args:
         figure: An empty figure.
@@ -156,15 +168,14 @@ def draw_thresholds_page(
         benchmarks: How signals are drawn.
         chosen: Threshold of all other figures.
     """
-    mine = thresholds[thresholds["mu_s"] == thresholds["mu_s"].iloc[0]]
-    rates = mine["mu_b"].unique()
+    rates, mu_s = shown_rates(thresholds)
+    mine = thresholds[thresholds["mu_s"] == mu_s]
     hunts = [name for name in HUNTS if name in set(mine["hunt"])]
     axes = figure.subplots(len(rates), len(benchmarks), squeeze=False, sharex=True, sharey="row")
     for line, mu_b in zip(axes, rates, strict=True):
         for ax, (name, style) in zip(line, benchmarks.items(), strict=True):
             here = mine[(mine["mu_b"] == mu_b) & (mine["benchmark"] == name)]
             draw_thresholds(ax, table=here, hunts=hunts, chosen=chosen)
-            mu_s = here["mu_s"].iloc[0]
             ax.set_title(f"{style.label}: {mu_b:g} background, {mu_s:g} signal")
         line[0].set_ylabel(r"$\langle Z \rangle$, two-sided [$\sigma$]")
         line[0].set_ylim(bottom=0)
@@ -230,6 +241,9 @@ def draw_purity_page(
         benchmarks: How signals are drawn.
         chosen: Threshold of all other figures.
     """
+    if purities.empty:
+        figure.text(0.5, 0.5, "no toys have this number of events", ha="center")
+        return
     hunts = [name for name in HUNTS if name in set(purities["hunt"])]
     numbers = sorted(purities["n_signal"].unique())
     colors = mpl.colormaps["viridis_r"](np.linspace(0.08, 1, len(numbers)))

@@ -14,7 +14,7 @@ from there. Both densities are polygons on the unit interval, see :mod:`.polygon
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +26,7 @@ from bumpflow.compatibility.posteriors import CLIFF, Block
 from bumpflow.reconstruction import polygons
 from bumpflow.reconstruction.sets import EventSets
 from bumpflow.reconstruction.support import Support
+from bumpflow.simulate.alps.features import FEATURES
 from bumpflow.simulate.alps.settings import BeamDump
 
 N_SIGMAS = 3
@@ -42,6 +43,7 @@ class NetworkSettings:
     Attributes:
         n_masses: Knots of the density in log mass.
         n_lifetimes: Knots of the density in log lifetime.
+        n_conditions: Masses between which the logits of that density are interpolated.
         n_vertices: Distances of the decay vertex to scan.
         hidden_features: Width of the networks of decays and of sets.
         blocks: Residual blocks of either.
@@ -51,6 +53,7 @@ class NetworkSettings:
 
     n_masses: int
     n_lifetimes: int
+    n_conditions: int
     n_vertices: int
     hidden_features: int
     blocks: int
@@ -87,17 +90,19 @@ class SetNet(nn.Module):
     """
 
     masses: Tensor
-    masses_step: Tensor
+    limits: Tensor
 
     def __init__(self, settings: NetworkSettings, setup: BeamDump) -> None:
         super().__init__()
         self.settings, self.setup = settings, setup
         self.support = Support.of(setup.prior)
         self.vertices = VertexScan.of(setup, settings.n_vertices)
+        self.conditions = Axis(0.0, 1.0, settings.n_conditions)
         width, embedding = settings.hidden_features, settings.embedding
         low, high = self.support.log_mass
         masses = torch.linspace(low, high, settings.n_masses) * math.log(10)
         self.register_buffer("masses", masses, persistent=False)
+        self.register_buffer("limits", torch.zeros(2, len(FEATURES)))
         inputs = N_SUMMARY + settings.n_vertices + N_SIGMAS
         self.standardiser = Standardiser(inputs)
         self.event = _residual(inputs, width, settings.blocks)
@@ -118,9 +123,10 @@ class SetNet(nn.Module):
 
     @torch.no_grad()
     def standardise_by(self, sets: EventSets) -> None:
-        """Take shift and scale of the inputs from sets like those to train with."""
+        """Take shift and scale of inputs, and limits of features, from sets like the training's."""
         described, log_sigmas = self._describe(sets)
         self.standardiser.standardise_by(_inputs(described, log_sigmas))
+        self.limits.copy_(torch.stack(torch.aminmax(sets.x[sets.mask], dim=0)))
 
     def forward(self, x: Tensor, mask: Tensor, sigmas: Tensor) -> Beliefs:
         """Return what sets tell, see :class:`bumpflow.reconstruction.sets.EventSets`."""
@@ -141,23 +147,35 @@ class SetNet(nn.Module):
         return Beliefs(logits, self.context(whole), flight, n_events)
 
     def lifetimes(self, beliefs: Beliefs, unit_mass: Tensor) -> Tensor:
-        """Return logits of the polygon in log lifetime, given masses.
+        """Return logits of the polygon in log lifetime at a mass for each set.
 
         Args:
-            beliefs: Of some sets, or of a single one.
-            unit_mass: Log masses on the unit interval, shape ``(n_sets,)``, or any number for a
-                single set.
+            beliefs: Of some sets.
+            unit_mass: Log masses on the unit interval, shape ``(n_sets,)``.
 
         Returns:
-            Shape ``(n, n_lifetimes)``.
+            Shape ``(n_sets, n_lifetimes)``.
         """
+        below, fraction = self.conditions.place(unit_mass)
+        step = self.conditions.step
+        first, second = (self._lifetimes(beliefs, (below + add) * step) for add in (0, 1))
+        return torch.lerp(first, second, fraction[:, None])
+
+    def lifetime_table(self, beliefs: Beliefs) -> Tensor:
+        """Return the same at all masses, shape ``(n_sets, n_conditions, n_lifetimes)``."""
+        n, points = len(beliefs.mass), self.conditions.points.to(beliefs.mass)
+        rows = torch.arange(n, device=points.device).repeat_interleave(len(points))
+        logits = self._lifetimes(beliefs.rows(rows), points.repeat(n))
+        return logits.unflatten(0, (n, -1))
+
+    def _lifetimes(self, beliefs: Beliefs, unit_mass: Tensor) -> Tensor:
+        """Return logits at one of the masses between which they are interpolated."""
         low, high = self.support.log_mass
         mass = 10 ** (low + (high - low) * unit_mass)
         flight = beliefs.flight[:, 0] - beliefs.flight[:, 1] / mass
         known = torch.stack([flight.clamp_min(LEAST_FLIGHT).log(), 2 * unit_mass - 1], dim=1)
-        n_events = beliefs.n_events.expand(len(unit_mass))[:, None]
-        context = beliefs.context.expand(len(unit_mass), -1)
-        rest = torch.cat([context, known, n_events.log()], dim=1)
+        n_events = beliefs.n_events[:, None]
+        rest = torch.cat([beliefs.context, known, n_events.log()], dim=1)
         logits: Tensor = n_events * self.flights(known) + self.lifetime(rest)
         return logits
 
@@ -177,7 +195,8 @@ class SetNet(nn.Module):
         """Return all decays of all sets, and the logarithms of their resolutions."""
         sigmas = sets.sigmas[:, None].expand(-1, sets.x.shape[1], -1)[sets.mask]
         errors = Errors(*sigmas[:, :, None].unbind(1))
-        described = describe(sets.x[sets.mask], self.setup, errors, vertices=self.vertices)
+        x = turn_to_first(sets.x[sets.mask], self.setup)
+        described = describe(x, self.setup, errors, vertices=self.vertices)
         return described, _log_sigmas(sigmas)
 
     def _from_vertices(self, described: Described, hidden: Tensor) -> Tensor:
@@ -205,6 +224,34 @@ def loss(network: SetNet, x: Tensor, mask: Tensor, sigmas: Tensor, theta: Tensor
     """
     unit = network.support.to_unit(theta).clamp(0, 1)
     return -network.log_density(network(x, mask, sigmas), unit)
+
+
+def turn_to_first(x: Tensor, setup: BeamDump) -> Tensor:
+    """Return decays, mirrored such that they are seen at positive x and y, as far as it matters not.
+
+    Set-ups that are symmetric in x, or in y, make a decay as probable as its mirror image.
+
+    Args:
+        x: Features, shape ``(n, 10)``.
+        setup: The set-up.
+    """
+    ln_e1, ln_e2, x1, y1, x2, y2, ln_theta1, ln_theta2, phi1, phi2 = x.unbind(-1)
+    share = torch.sigmoid(ln_e1 - ln_e2)
+    phi = torch.stack([phi1, phi2])
+    if _is_symmetric(setup, "x_m"):
+        sign = torch.where(share * x1 + (1 - share) * x2 < 0, -1.0, 1.0)
+        x1, x2 = sign * x1, sign * x2
+        phi = torch.where(sign < 0, torch.copysign(phi.new_tensor(math.pi), phi) - phi, phi)
+    if _is_symmetric(setup, "y_m"):
+        sign = torch.where(share * y1 + (1 - share) * y2 < 0, -1.0, 1.0)
+        y1, y2, phi = sign * y1, sign * y2, sign * phi
+    return torch.stack([ln_e1, ln_e2, x1, y1, x2, y2, ln_theta1, ln_theta2, *phi], dim=-1)
+
+
+def _is_symmetric(setup: BeamDump, side: Literal["x_m", "y_m"]) -> bool:
+    """Return whether a mirror image of a set-up is the same."""
+    windows = (setup.front, setup.back, setup.calorimeter)
+    return all(sum(getattr(window, side)) == 0 for window in windows)
 
 
 def _flights(x: Tensor, described: Described, setup: BeamDump) -> Tensor:

@@ -4,7 +4,6 @@ Their distribution functions are quadratic splines, known and inverted in closed
 no probability is outside of the interval and none is lost to a grid.
 """
 
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -88,8 +87,6 @@ def moments(heights: Tensor) -> tuple[Tensor, Tensor]:
 def knots(n_knots: int, *, like: Tensor) -> Tensor:
     """Return the knots, shape ``(n_knots,)``."""
     return torch.linspace(0, 1, n_knots, device=like.device, dtype=like.dtype)
-
-
 
 
 def _areas(heights: Tensor) -> Tensor:

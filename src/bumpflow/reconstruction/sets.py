@@ -123,8 +123,10 @@ class Detectors:
                 " but must be equal"
             )
             raise ValueError(msg)
-        pairs = ((value, value) for value in (resolution.energy, resolution.theta))
-        return cls(*pairs, (resolution.hit_m, resolution.hit_m), wrap=resolution.wrap)
+        energy, angle, hit = (
+            (value, value) for value in (resolution.energy, resolution.theta, resolution.hit_m)
+        )
+        return cls(energy, angle, hit, wrap=resolution.wrap)
 
     def draw(self, n: int, generator: Generator) -> Tensor:
         """Return resolutions of sets, shape ``(n, 4)``, on the generator's device."""

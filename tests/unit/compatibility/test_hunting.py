@@ -14,7 +14,9 @@ from tests import compatible_events as made
 
 THRESHOLDS, BINS, RATES = (0.3, 0.5, 0.8), (4, 11), (0.5, 2.0)
 SETTINGS = HuntSettings(THRESHOLDS, BINS, RATES)
-CELLS = Cells(*np.array([[0, 1, 0, 2, 1, 3, 2], [0, 0, 1, 0, 2, 0, 2], [3, 4, 3, 6, 6, 6, 8]]))
+CELLS = Cells(
+    *np.array([[0, 1, 0, 2, 1, 1, 3, 2], [0, 0, 1, 0, 1, 2, 0, 2], [3, 4, 3, 6, 4, 6, 6, 8]])
+)
 N_TOYS = int(CELLS.n_toys.sum())
 
 

@@ -92,6 +92,15 @@ def test_beyond_all_toys_the_p_value_is_bounded():
     assert found[0] == found[1] < 1e-9
 
 
+def test_p_values_stay_above_what_strata_resolve():
+    cells = plan_cells([2.0], n_min=100)
+    values = cells.n_background[cells.cell] + np.tile([0.0, 0.5], 50 * len(cells.n_toys))
+    background = sig.Tally.of(values, cells).at(2.0)
+    resolved = np.sum(background.probability**2 / 100)
+    assert background.resolution == pytest.approx(resolved)
+    assert sig.p_values([values.max()], background) == pytest.approx([resolved])
+
+
 def test_equal_values_of_a_cell_become_one_entry():
     cells = plan_cells([2.0], n_min=100)
     tally = sig.Tally.of(cells.n_background[cells.cell] // 2, cells)
