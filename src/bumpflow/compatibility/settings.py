@@ -97,6 +97,12 @@ def check_alps(config: Mapping[str, Any]) -> Iterator[str]:
             )
     if block["threshold"] not in block["thresholds"]:
         yield f"alp.threshold: {block['threshold']} is not among alp.thresholds"
+    smallest = min(block["events"][name] for name in ("background", "signal"))
+    if 2 * block["n_pairs"] > smallest:
+        yield (
+            f"alp.n_pairs: {block['n_pairs']} pairs need {2 * block['n_pairs']} events, but"
+            f" alp.events has {smallest}: simulate more, or rank fewer pairs"
+        )
     if "mesons" in block and block["mesons"] not in [None, *config["samples"]]:
         yield from _unknown("alp.mesons", block["mesons"], config["samples"], "samples")
     chosen = block["inference"]["benchmark"]
