@@ -36,6 +36,13 @@ class FeatureStyle(NamedTuple):
         return f"{self.symbol} [{self.unit}]" if self.unit else self.symbol
 
 
+class ParameterStyle(NamedTuple):
+    """How an inferred parameter appears: label of its axis, and of that of its uncertainty."""
+
+    label: str
+    width: str
+
+
 MODELS = {
     "mc": ModelStyle("Monte Carlo", "#1f2430", "o"),
     "mademog": ModelStyle("MADEMOG", "#bd1f01", "o"),
@@ -147,6 +154,24 @@ POSTERIORS = {
     "published": ModelStyle("mass (as published)", "#3f90da", "^"),
 }
 """Posteriors of single events."""
+RECONSTRUCTIONS = {
+    "diphoton": ModelStyle("diphoton mass", "#717581", "P"),
+    "product": ModelStyle("product of single events", "#f09000", "^"),
+    "published": ModelStyle("network as published", "#3f90da", "s"),
+    "amortised": ModelStyle("network for all detectors (ours)", "#bd1f01", "o"),
+    "single": ModelStyle("network for one detector (ours)", "#832db6", "D"),
+}
+"""Ways to infer the mass from a set of events."""
+PARAMETERS = {
+    "mass": ParameterStyle(r"mass $m_a$ [GeV]", r"standard deviation of $\log_{10} m_a$"),
+    "lifetime": ParameterStyle(
+        r"lifetime $c\tau_a / m_a$ [m / GeV]",
+        r"standard deviation of $\log_{10}(c\tau_a / m_a)$",
+    ),
+}
+"""What is inferred of axion-like particles."""
+SIZE_COLORS = ("#b9ac70", "#f09000", "#a96b59", "#832db6", "#1f2430")
+SIZE_MARKERS = "^sDov"
 BENCHMARK_COLORS = ("#3f90da", "#bd1f01", "#2a8a6c", "#832db6", "#f09000")
 BENCHMARK_MARKERS = "osD^v"
 
@@ -269,6 +294,19 @@ def benchmark_styles(benchmarks: Mapping[str, Mapping[str, float]]) -> dict[str,
     return {
         name: ModelStyle(f"$m_a$ = {point['mass_gev']:g} GeV", *look)
         for (name, point), look in zip(benchmarks.items(), looks, strict=False)
+    }
+
+
+def size_styles(sizes: Sequence[int]) -> dict[int, ModelStyle]:
+    """Return how sets of events are drawn.
+
+    Args:
+        sizes: Numbers of events; larger ones get further colours.
+    """
+    looks = cycle(zip(SIZE_COLORS, SIZE_MARKERS, strict=True))
+    return {
+        n: ModelStyle(f"{n} event" if n == 1 else f"{n} events", *look)
+        for n, look in zip(sorted(sizes), looks, strict=False)
     }
 
 

@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 
 from bumpflow.compatibility.coverage import share_within
 from bumpflow.compatibility.grids import Axis
-from bumpflow.compatibility.inference import LEVELS, combine, log_density, moments
+from bumpflow.compatibility.inference import LEVELS, combine
 from bumpflow.compatibility.populations import Population
 from bumpflow.reconstruction import polygons
 from bumpflow.reconstruction.amortised import SetPosterior
@@ -106,12 +106,12 @@ def estimate_from_product(
         joint = combine(logs, weights, mask=some.mask) + weights.log()
         of_mass = joint.unflatten(1, (axis.n_points, -1)).logsumexp(-1)
         parts.append(of_mass - axis.weights.to(of_mass).log())
-    found = torch.cat(parts)
-    mean, std = moments(found, axis)
-    heights = log_density(found, axis).exp() * (axis.high - axis.low)
-    place = (log_mass.to(heights) - axis.low) / (axis.high - axis.low)
+    heights = polygons.to_heights(torch.cat(parts))
+    mean, std = polygons.moments(heights)
+    width = axis.high - axis.low
+    place = (log_mass.to(heights) - axis.low) / width
     below = polygons.distribution(heights, place[:, None])[:, 0]
-    return _estimates(mean, std, 2 * (below - 0.5).abs())
+    return _estimates(axis.low + width * mean, width * std, 2 * (below - 0.5).abs())
 
 
 def _single_events(

@@ -2,8 +2,8 @@ r"""The network from a set of decays to the posterior of mass and lifetime, at a
 
 Likelihoods of decays multiply, so their logarithms add up. What the scan of its vertex
 (:mod:`bumpflow.compatibility.diphotons`) says of the mass is added for all decays of a set, each
-moved and weakened as a network has learnt; the same network adds what else it sees in a decay, and
-a second one what the set as a whole tells. That makes the density of the mass.
+smeared by the errors of both energies, moved and weakened as a network has learnt; the same network
+adds what else it sees in a decay, and a second one what the set as a whole tells. That makes the density of the mass.
 
 Of the lifetime, given the mass, decays tell by how far they flew: the density of seen decays falls
 with :math:`\exp(-z_i m / (c\tau\, p_i))`, so :math:`s = \sum_i z_i / p_i` is all that they say.
@@ -32,6 +32,10 @@ from bumpflow.simulate.alps.settings import BeamDump
 N_SIGMAS = 3
 LEAST_FLIGHT = 1e-3
 """Least mean of z / p [m/GeV] that counts."""
+SMALLEST = 1e-6
+"""Least likelihood of a vertex after energies' errors, relative to the largest."""
+NARROW = 1e-3
+"""Least width of what smears it, in steps of the scan."""
 MOVE = 0.2
 """Farthest that the network moves a decay's mass, in its natural logarithm."""
 
@@ -111,15 +115,19 @@ class SetNet(nn.Module):
         self.each = nn.Linear(embedding, settings.n_masses, bias=False)
         self.set = _residual(2 * embedding + 2 + N_SIGMAS, width, settings.blocks)
         self.context = nn.Linear(width, embedding)
+        self.sharpness = nn.Linear(width, 1)
         self.mass = nn.Linear(width, settings.n_masses)
         self.flights = _perceptron(2, settings.lifetime_features, settings.n_lifetimes)
         self.lifetime = _perceptron(
             embedding + 3, settings.lifetime_features, settings.n_lifetimes
         )
-        for layer in (self.correction, self.each, self.mass):
-            nn.init.zeros_(layer.weight)
-        nn.init.zeros_(self.correction.bias)
-        nn.init.zeros_(self.mass.bias)
+        for parameter in (
+            *self.correction.parameters(),
+            *self.each.parameters(),
+            *self.sharpness.parameters(),
+            *self.mass.parameters(),
+        ):
+            nn.init.zeros_(parameter)
 
     @torch.no_grad()
     def standardise_by(self, sets: EventSets) -> None:
@@ -140,8 +148,9 @@ class SetNet(nn.Module):
         numbers = torch.stack([n_events.log(), 1 / n_events], dim=1)
         shown = torch.cat([pooled / 4, mean, numbers, _log_sigmas(sigmas)], dim=1)
         whole = self.set(shown)
-        logits = _total(self._from_vertices(described, hidden), place, len(x))
-        logits = logits + self.each(pooled) + self.mass(whole)
+        energy = sigmas[place, 1]
+        vertices = _total(self._from_vertices(described, hidden, energy), place, len(x))
+        logits = self.sharpness(whole).exp() * vertices + self.each(pooled) + self.mass(whole)
         flight = _total(_flights(x[mask], described, self.setup), place, len(x))
         flight = flight / n_events[:, None]
         return Beliefs(logits, self.context(whole), flight, n_events)
@@ -199,14 +208,14 @@ class SetNet(nn.Module):
         described = describe(x, self.setup, errors, vertices=self.vertices)
         return described, _log_sigmas(sigmas)
 
-    def _from_vertices(self, described: Described, hidden: Tensor) -> Tensor:
+    def _from_vertices(self, described: Described, hidden: Tensor, energy: Tensor) -> Tensor:
         """Return what decays' vertices say of the mass, shape ``(n, n_masses)``."""
         move, weight = self.correction(hidden).T
         axis = Axis(self.vertices.low, self.vertices.high, self.vertices.n_points)
         centre = described.log_mass_distance + MOVE * torch.tanh(move / MOVE)
         wanted = centre[:, None] - self.masses
         below, fraction = axis.place(wanted)
-        scan = described.scan
+        scan = smear(described.scan, energy / math.sqrt(2) / axis.step)
         logs = torch.lerp(scan.gather(1, below), scan.gather(1, below + 1), fraction)
         beyond = (wanted - wanted.clamp(axis.low, axis.high)) / axis.step
         return weight.exp()[:, None] * (logs - (beyond**2).clamp(max=CLIFF))
@@ -224,6 +233,25 @@ def loss(network: SetNet, x: Tensor, mask: Tensor, sigmas: Tensor, theta: Tensor
     """
     unit = network.support.to_unit(theta).clamp(0, 1)
     return -network.log_density(network(x, mask, sigmas), unit)
+
+
+def smear(scan: Tensor, width: Tensor) -> Tensor:
+    """Return log likelihoods at equally spaced points, convolved with normal densities.
+
+    Args:
+        scan: Log likelihoods, relative to the best, shape ``(n, n_points)``.
+        width: Standard deviations in units of the spacing, shape ``(n,)``.
+
+    Returns:
+        The same, of the convolutions: relative to the best, and not below :data:`SMALLEST`.
+    """
+    n_points = scan.shape[1]
+    steps = torch.arange(2 * n_points, device=scan.device)
+    steps = torch.minimum(steps, 2 * n_points - steps)
+    kernel = torch.exp(-((steps / width.clamp_min(NARROW)[:, None]) ** 2) / 2)
+    waves = torch.fft.rfft(scan.exp(), n=2 * n_points) * torch.fft.rfft(kernel)
+    found = torch.fft.irfft(waves, n=2 * n_points)[:, :n_points]
+    return (found / found.amax(1, keepdim=True)).clamp_min(SMALLEST).log()
 
 
 def turn_to_first(x: Tensor, setup: BeamDump) -> Tensor:

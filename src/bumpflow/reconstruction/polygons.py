@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-FLOOR = 1e-6
-"""Added to heights that add up to 1: no density vanishes."""
+FLOOR = 1e-9
+"""Added to heights that add up to 1: no density vanishes, and none of this adds to a spread."""
 
 
 def to_heights(logits: Tensor) -> Tensor:

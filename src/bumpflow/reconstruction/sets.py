@@ -236,7 +236,8 @@ class Drawing(NamedTuple):
     Attributes:
         setup: The set-up.
         detectors: Detectors.
-        n_events: Least and largest size of a set; all between are as probable.
+        n_events: Least and largest size of a set; those between are as probable as the inverse
+            of their square root, as small sets are the hardest and the cheapest.
     """
 
     setup: BeamDump
@@ -246,7 +247,8 @@ class Drawing(NamedTuple):
     def draw(self, true: TrueSets, generator: Generator) -> EventSets:
         """Return one measured set for each of some true ones."""
         n, (low, high) = len(true.theta), self.n_events
-        sizes = torch.randint(low, high + 1, (n,), generator=generator, device=generator.device)
+        known = torch.arange(low, high + 1, device=generator.device)
+        sizes = known[torch.multinomial(known**-0.5, n, replacement=True, generator=generator)]
         sigmas = self.detectors.draw(n, generator)
         wrap = self.detectors.wrap
         return draw_sets(true, sizes, sigmas, self.setup, wrap=wrap, generator=generator)

@@ -5,7 +5,13 @@ import numpy as np
 import pytest
 import torch
 
-from bumpflow.compatibility.diphotons import LOG_FLOOR, N_SUMMARY, VertexScan, describe
+from bumpflow.compatibility.diphotons import (
+    LOG_FLOOR,
+    N_SUMMARY,
+    Errors,
+    VertexScan,
+    describe,
+)
 from bumpflow.simulate.alps.features import diphoton_mass
 from bumpflow.simulate.alps.settings import Resolution
 from tests.unit.simulate.alps.setups import SHIP, SHORT, build
@@ -111,6 +117,19 @@ def test_likelihood_is_that_of_normal_errors():
     rows, resolution = DECAYS.x[:20], Resolution(1e-9, 0.05, 0.01, 0.01)
     exact = np.stack([expected_scan(row, resolution) for row in rows.numpy()])
     np.testing.assert_allclose(scan(rows, resolution).scan, exact, atol=0.02)
+
+
+def test_events_may_have_resolutions_of_their_own():
+    both = (Resolution(1e-4, 0.01, 2e-3, 3e-3), POOR)
+    rows = torch.arange(N) % 2
+    names = ("hit_m", "energy", "theta", "phi")
+    values = torch.tensor([[getattr(one, name) for name in names] for one in both])[rows]
+    found = scan(DECAYS.x, Errors(*values[:, :, None].unbind(1)))
+    for index, resolution in enumerate(both):
+        exact = scan(DECAYS.x, resolution)
+        for part, same in zip(found, exact, strict=True):
+            chosen = rows == index
+            torch.testing.assert_close(part[chosen], same[chosen], atol=1e-4, rtol=1e-4)
 
 
 def test_scans_lie_between_floor_and_zero():

@@ -1,6 +1,7 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -159,17 +160,30 @@ def test_gradients_reach_all_parameters(untrained, events):
 
 
 def test_training_learns_and_repeats(events):
+    before = torch.get_rng_state()
     posterior, history = train(events)
+    assert torch.equal(torch.get_rng_state(), before)
     assert history["member"].tolist() == [0, 0, 1, 1]
     losses = history["validation_loss"].to_numpy().reshape(2, 2)
     assert np.all(losses[:, 1] < losses[:, 0])
     assert losses[0, 0] != losses[1, 0]
-    before = torch.get_rng_state()
     again, _ = train(events)
-    assert torch.equal(torch.get_rng_state(), before)
     assert torch.equal(again.log_ratio(events[0]), posterior.log_ratio(events[0]))
-    other, _ = train(events, seed=2)
-    assert not torch.allclose(other.log_ratio(events[0]), posterior.log_ratio(events[0]))
+
+
+def test_seeds_make_weights_and_shuffling(events, monkeypatch):
+    seeds = []
+
+    def fit(*_, seed, **__):
+        seeds.append(seed)
+        return pd.DataFrame({"epoch": [0]})
+
+    monkeypatch.setattr(posteriors, "fit", fit)
+    first, again, other = (train(events, seed=seed)[0].networks[0].shapes for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert seeds[:2] == seeds[2:4]
+    assert len(set(seeds)) == 4
 
 
 def test_inputs_are_standardised_by_training_events(events):

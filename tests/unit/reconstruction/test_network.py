@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from bumpflow.reconstruction import polygons
-from bumpflow.reconstruction.network import SetNet, loss, turn_to_first
+from bumpflow.reconstruction.network import SetNet, loss, smear, turn_to_first
 from bumpflow.reconstruction.sets import Detectors, Drawing, EventSets, as_true_sets
 from bumpflow.simulate.alps.sampling import sample_sets
 from tests.unit.reconstruction.small import (
@@ -27,7 +27,9 @@ def beliefs(sets):
 
 
 def assert_same(one, other):
-    for first, second in zip(one, other, strict=True):
+    heights = (polygons.to_heights(some.mass) for some in (one, other))
+    torch.testing.assert_close(*heights, atol=0.05, rtol=0.02)
+    for first, second in zip(one[1:], other[1:], strict=True):
         torch.testing.assert_close(first, second, atol=2e-3, rtol=1e-3)
 
 
@@ -43,6 +45,12 @@ def test_absent_events_do_not_matter():
     wide = torch.nn.functional.pad(x, (0, 0, 0, 3), value=1e9)
     padded = EventSets(wide, torch.nn.functional.pad(SETS.mask, (0, 3)), SETS.sigmas)
     assert_same(beliefs(padded), beliefs(SETS))
+
+
+def test_sets_do_not_matter_to_each_other():
+    whole = beliefs(SETS)
+    part = beliefs(SETS.rows(slice(50, 90)))
+    assert_same(part, whole.rows(slice(50, 90)))
 
 
 def test_present_events_and_resolutions_matter():
@@ -94,9 +102,7 @@ def test_lifetimes_are_interpolated_between_masses():
         table, at = NET.lifetime_table(found), NET.lifetimes(found, UNIT[:, 0])
     knots = np.linspace(0, 1, SETTINGS.n_conditions)
     for row in (0, 5):
-        exact = [
-            np.interp(float(UNIT[row, 0]), knots, column) for column in table[row].T.numpy()
-        ]
+        exact = [np.interp(float(UNIT[row, 0]), knots, column) for column in table[row].T.numpy()]
         np.testing.assert_allclose(at[row], exact, atol=1e-5)
 
 
@@ -114,6 +120,30 @@ def test_all_weights_learn():
     still = [name for name, p in NET.named_parameters() if p.grad is None or not p.grad.any()]
     assert still == []
     assert all(torch.isfinite(p.grad).all() for p in NET.parameters())
+
+
+def test_smearing_is_a_convolution():
+    scan = -((torch.arange(96.0) - torch.tensor([[30.0], [50.0]])) ** 2) / (2 * 2.0**2)
+    found = smear(scan, torch.tensor([1.5, 6.0])).exp().double().numpy()
+    points = np.arange(96)
+    for row, (centre, width) in enumerate(((30, 1.5), (50, 6.0))):
+        kernel = np.exp(-((points[:, None] - points) ** 2) / (2 * width**2))
+        exact = kernel @ np.exp(-((points - centre) ** 2) / 8)
+        np.testing.assert_allclose(found[row], exact / exact.max(), atol=2e-6)
+
+
+def test_narrow_smearing_does_not_ring():
+    scan = torch.full((2, 96), -20.0)
+    scan[:, 40] = 0
+    found = smear(scan, torch.tensor([0.15, 0.4]))
+    exact = torch.tensor([-13.8155, -13.8155, -(2.5**2) / 2])  # the floor, or the neighbours'
+    torch.testing.assert_close(found[[0, 0, 1], [39, 41, 41]], exact, atol=1e-2, rtol=0)
+
+
+def test_smearing_by_nothing_changes_nothing():
+    scan = torch.randn(3, 96, generator=new_generator())
+    scan = scan - scan.amax(1, keepdim=True)
+    torch.testing.assert_close(smear(scan, torch.zeros(3)), scan, atol=1e-5, rtol=1e-5)
 
 
 @pytest.fixture(scope="module")

@@ -69,5 +69,6 @@ def test_steep_logits_stay_finite():
     at = torch.tensor([[0.0, 0.34, 0.99, 1.0]])
     found = polygons.log_density(logits, at)
     found.sum().backward()
-    assert torch.isfinite(found).all() and torch.isfinite(logits.grad).all()
+    assert torch.isfinite(found).all()
+    assert torch.isfinite(logits.grad).all()
     assert torch.isfinite(polygons.quantiles(polygons.to_heights(logits.detach()), at)).all()

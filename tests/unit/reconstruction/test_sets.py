@@ -6,6 +6,7 @@ from scipy.stats import kstest
 from bumpflow.reconstruction.sets import (
     Detectors,
     Drawing,
+    TrueSets,
     as_true_sets,
     draw_sets,
     measure,
@@ -132,6 +133,14 @@ def test_streams_repeat_epochs_and_change_between_them(true):
     assert len(theta.unique(dim=0)) == len(theta) == 280
     sizes = torch.cat([batch[1].sum(1) for batch in first])
     assert sizes.unique().tolist() == [1, 2, 3]
+
+
+def test_small_sets_are_drawn_more_often(true):
+    many = true.theta.repeat(40, 1), true.photons.repeat(40, 1, 1, 1)
+    sets = Drawing(SETUP, ALL, (1, 4)).draw(TrueSets(many[1], many[0]), new_generator())
+    shares = torch.bincount(sets.n_events)[1:] / len(sets.x)
+    exact = np.arange(1, 5) ** -0.5
+    np.testing.assert_allclose(shares, exact / exact.sum(), atol=4 * 0.5 / np.sqrt(len(sets.x)))
 
 
 def test_streams_of_other_settings_have_other_names(true):

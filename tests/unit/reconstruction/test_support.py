@@ -15,7 +15,9 @@ RECTANGLE = Support.of(build(SHIP).prior)
 def test_corners_of_the_prior_are_those_of_the_square():
     corners = [(m, c / m) for m in (0.1, 4.5) for c in (0.1, 100)]
     unit = PARALLELOGRAM.to_unit(torch.tensor(np.log10(corners)))
-    torch.testing.assert_close(unit, torch.cartesian_prod(*2 * [torch.tensor([0.0, 1.0])]).double())
+    torch.testing.assert_close(
+        unit, torch.cartesian_prod(*2 * [torch.tensor([0.0, 1.0])]).double()
+    )
 
 
 @pytest.mark.parametrize("setup", [SHORT, SHIP])
@@ -34,7 +36,9 @@ def test_parameters_come_back(support):
 
 
 def test_area_is_that_of_the_parallelogram():
-    corners = PARALLELOGRAM.to_theta(torch.tensor([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]))
+    corners = PARALLELOGRAM.to_theta(
+        torch.tensor([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
+    )
     x, y = corners.double().numpy().T
     area = abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2
     assert math.exp(PARALLELOGRAM.log_area) == pytest.approx(area, rel=1e-6)
@@ -42,6 +46,7 @@ def test_area_is_that_of_the_parallelogram():
 
 def test_region_ends_where_the_prior_ends():
     inside, below = torch.tensor([[0.0, 1.99]]), torch.tensor([[0.0, 2.01]])
-    assert bool(PARALLELOGRAM.contains(inside)) and not bool(PARALLELOGRAM.contains(below))
+    assert bool(PARALLELOGRAM.contains(inside))
+    assert not bool(PARALLELOGRAM.contains(below))
     assert not bool(PARALLELOGRAM.contains(torch.tensor([[0.5, 1.99]])))  # c tau of 309 m
     assert bool(RECTANGLE.contains(torch.tensor([[0.5, 1.99]])))
