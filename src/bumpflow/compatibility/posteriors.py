@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from bumpflow import io
 from bumpflow.compatibility.chunks import map_chunks
@@ -31,6 +32,8 @@ JOINT_CHUNK = 256
 """The same for posteriors of mass and lifetime."""
 CLIFF = 10.0
 """Largest penalty on masses whose vertex lies beyond the scan."""
+CORRECTION_KNOTS = 64
+"""Masses between which corrections of the vertex's likelihood are interpolated; more are rough."""
 LIFETIME_KNOTS = 12
 """Masses between which what lifetimes look like is interpolated."""
 
@@ -107,7 +110,7 @@ class PosteriorNet(nn.Module):
             nn.LayerNorm(width),
             nn.SiLU(),
         )
-        self.mass = nn.Linear(width, grid.mass.n_points)
+        self.mass = nn.Linear(width, CORRECTION_KNOTS)
         self.sharpness = nn.Linear(width, 1)
         nn.init.zeros_(self.sharpness.weight)
         nn.init.zeros_(self.sharpness.bias)
@@ -133,7 +136,10 @@ class PosteriorNet(nn.Module):
             numbers for :meth:`lifetimes`, shape ``(n, rank)``.
         """
         hidden = self.trunk((inputs[:, 1:] - self.mean) / self.std)
-        logs = self.mass(hidden) + self.sharpness(hidden).exp() * self._from_vertex(inputs)
+        correction = functional.interpolate(
+            self.mass(hidden)[:, None], len(self.masses), mode="linear", align_corners=True
+        )[:, 0]
+        logs = correction + self.sharpness(hidden).exp() * self._from_vertex(inputs)
         evidence = (logs + self.log_weights).logsumexp(1, keepdim=True)
         return logs - evidence, self.lifetime(hidden)
 
