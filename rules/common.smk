@@ -5,6 +5,7 @@ from pathlib import Path
 from bumpflow import config as studies
 from bumpflow.compatibility import settings as alps
 from bumpflow.hunts import settings as hunts
+from bumpflow.reconstruction import settings as cinn
 from bumpflow.resonance import settings as resonance
 from bumpflow.search import settings as search
 from bumpflow.simulate import settings as simulation

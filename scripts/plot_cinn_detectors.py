@@ -39,7 +39,7 @@ def main(
             figure, displaced=apart, datasets=datasets, benchmarks=styles
         )
         io.save_figure(figure, *displaced)
-        figure = new_figure(6.8)
+        figure = new_figure(9.6)
         cinn_detectors.draw_map_page(figure, maps=mapped, detectors=table, benchmarks=styles)
         io.save_figure(figure, *sensitivity)
 

@@ -12,6 +12,7 @@ from bumpflow import io
 from bumpflow.compatibility.settings import check_alps, shown_beam_dump
 from bumpflow.hunts.settings import check_hunts
 from bumpflow.ingest.layout import build_layout
+from bumpflow.reconstruction.settings import check_cinn, shown_geometry
 from bumpflow.resonance.settings import check_resonance, shown_measurement
 from bumpflow.search.settings import ARMS, check_search, search_size
 from bumpflow.simulate.settings import check_simulation
@@ -40,6 +41,7 @@ NAMED = [
     "resolution",
     "sample",
     "scan",
+    "setup",
     "test",
 ]
 WILDCARDS = dict.fromkeys(NAMED, NAME) | {
@@ -70,6 +72,10 @@ PARTS = (
     "alp",
     "alp_hunts",
     "alp_figures",
+    "cinn_inputs",
+    "cinn",
+    "cinn_checks",
+    "cinn_figures",
     "report",
 )
 """Files of rules, in running order."""
@@ -78,6 +84,7 @@ TAKEN = (
     "bench",
     "benchmarks",
     "checkpoints",
+    "cinn",
     "ddp",
     "downloads",
     "events",
@@ -119,6 +126,7 @@ def check_config(
         faults += check_hunts(config)
         faults += check_resonance(config)
         faults += check_alps(config)
+        faults += check_cinn(config)
         if "histfactory" in config["analyses"]:
             faults += check_search(config)
     if faults:
@@ -200,6 +208,8 @@ def shown_dataset(config: Mapping[str, Any], analysis: str) -> str:
         return shown_measurement(config)
     if analysis == "alp":
         return shown_beam_dump(config)
+    if analysis == "cinn":
+        return shown_geometry(config)
     return str(config["surrogates"]["dataset"])
 
 

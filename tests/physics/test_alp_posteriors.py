@@ -118,16 +118,24 @@ def test_training_adds_information(posterior, vertex_alone, tested):
     assert information(posterior, tested) > information(vertex_alone, tested) + 0.2
 
 
+def marginal(posterior, events, name):
+    """Return log ratios of one parameter, its axis, and true values."""
+    (x, theta), grid = events, posterior.grid
+    if name == "mass":
+        return posterior.log_ratio(x), grid.mass, theta[:, 0]
+    joint = posterior.joint_log_ratio(x).unflatten(1, (grid.mass.n_points, -1))
+    log_ratio = (joint + grid.mass.weights.log()[:, None]).logsumexp(1)
+    return log_ratio, grid.lifetime, theta[:, 1]
+
+
+def test_events_tell_something_of_the_lifetime(posterior, tested):
+    log_ratio, axis, truth = marginal(posterior, tested, "lifetime")
+    assert float(interpolate(log_ratio, truth, axis).mean()) > 0.05
+
+
 @pytest.mark.parametrize("name", ["mass", "lifetime"])
 def test_posteriors_are_calibrated(posterior, tested, name):
-    x, theta = tested
-    grid = posterior.grid
-    if name == "mass":
-        log_ratio, axis, truth = posterior.log_ratio(x), grid.mass, theta[:, 0]
-    else:
-        joint = posterior.joint_log_ratio(x).unflatten(1, (grid.mass.n_points, -1))
-        log_ratio = (joint + grid.mass.weights.log()[:, None]).logsumexp(1)
-        axis, truth = grid.lifetime, theta[:, 1]
+    log_ratio, axis, truth = marginal(posterior, tested, name)
     found = locate(log_ratio, axis, truth.clamp(axis.low, axis.high))
     std = moments(log_ratio, axis)[1]
     record = calibrate(*(part.double().numpy() for part in (found.level, found.pit, std)))

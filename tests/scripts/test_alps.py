@@ -275,24 +275,32 @@ def test_photons_have_the_mass_of_the_particle_in_gev(folder):
 
 
 def test_mesons_come_from_all_files(tmp_path):
-    files = [tmp_path / f"b{i}.parquet" for i in range(2)]
-    for path, px in zip(files, (-2.0, 2.0), strict=True):
-        energy = np.sqrt(px**2 + 100.0**2 + B_MASS_GEV**2)
-        row = {"event": [1], "energy": [energy], "pz": [100.0], "py": [0.0], "px": [px]}
+    slow, fast = tmp_path / "slow.parquet", tmp_path / "fast.parquet"
+    for path, pz in ((slow, 60.0), (fast, 140.0)):
+        px = 0.04 * pz
+        energy = np.sqrt(px**2 + pz**2 + B_MASS_GEV**2)
+        row = {"event": [1], "energy": [energy], "pz": [pz], "py": [0.0], "px": [px]}
         io.write_table(path, pd.DataFrame(row))
-    simulate_alps.main(
-        mesons=files,
-        events=tmp_path / "events.parquet",
-        population="m1",
-        n_events=200,
-        benchmark=BENCHMARKS["m1"],
-        setup=SETUP,
-        seed=1,
-    )
-    table = read(tmp_path, "events")
-    assert (table["true_pz1"] + table["true_pz2"]).max() < 101
-    across = (table["true_px1"] + table["true_px2"]).to_numpy()
-    assert 40 < (across > 0).sum() < 160
+
+    def total(files):
+        simulate_alps.main(
+            mesons=files,
+            events=tmp_path / "events.parquet",
+            population="m1",
+            n_events=200,
+            benchmark=BENCHMARKS["m1"],
+            setup=SETUP,
+            seed=1,
+        )
+        table = read(tmp_path, "events")
+        return [table[f"true_p{axis}1"] + table[f"true_p{axis}2"] for axis in "xyz"]
+
+    assert total([slow])[2].max() < 61
+    for files in ([slow, fast], [fast, slow]):
+        across, up, along = total(files)
+        assert 61 < along.max() < 141
+        assert across.mean() > 5 * across.std() / np.sqrt(200)
+        assert abs(up.mean()) < 4 * up.std() / np.sqrt(200)
 
 
 def test_features_are_measured_with_errors_of_their_own(folder, tmp_path):
@@ -387,10 +395,10 @@ def test_toys_have_all_hunts(folder):
 def test_hunts_are_measured(folder):
     found = {name: read(folder, name) for name in TABLES}
     assert set(found["points"]["benchmark"]) == set(BENCHMARKS)
-    hunts = {"eco", "epo", "bump", "fair", "lr", "lrshape"}
+    hunts = {"eco", "epo", "bump", "fair", "moving", "lr", "lrshape"}
     assert set(found["points"]["hunt"]) == hunts | {"lrmax"}
     assert set(found["maps"]["hunt"]) == hunts
-    assert len(found["maps"]) == 2 * 6 * 2
+    assert len(found["maps"]) == 2 * 7 * 2
     bins = found["points"].loc[found["points"]["hunt"] == "bump"]
     assert bins.groupby("benchmark")["setting"].unique().map(list).to_dict() == {
         name: [float(n)] for name, n in BINS.items()
@@ -398,7 +406,7 @@ def test_hunts_are_measured(folder):
     assert set(found["thresholds"]["hunt"]) == {"eco", "epo"}
     assert found["thresholds"]["setting"].isna().sum() == 2 * 2 * 2
     assert len(found["purities"].query("hunt == 'eco' and benchmark == 'm1'")) >= 2 * 4
-    assert len(found["errors"]) == 9 * 2 * 2  # hunts with both numbers of bins, rates and levels
+    assert len(found["errors"]) == 10 * 2 * 2  # hunts with both numbers of bins, rates and levels
     sums = found["distributions"].groupby(["benchmark", "hunt", "mu_b", "mu_s"])
     np.testing.assert_allclose(sums[["background", "signal"]].sum(), 1)
     for name in ("points", "maps", "thresholds"):
@@ -422,7 +430,7 @@ def test_observed_events_are_hunted(folder):
     summary = io.read_json(folder / "observed" / "example.json")
     n = len(pd.read_csv(ALP["observed"]["example"]["path"]))
     assert summary["n_events"] == n
-    assert set(summary["hunts"]) == {"eco", "epo", "bump4", "bump11", "lr", "lrmax"}
+    assert set(summary["hunts"]) == {"eco", "epo", "bump4", "bump11", "moving", "lr", "lrmax"}
     assert all(0 < row["p"] <= 1 for row in summary["hunts"].values())
     assert len(read(folder, "observed/example_events")) == n
 

@@ -26,11 +26,20 @@ from bumpflow.compatibility.likelihood_ratio import (
     unknown_background,
 )
 from bumpflow.compatibility.toys import Cells, Toys, draw_cells, evaluate, plan_cells
-from bumpflow.compatibility.windows import fair_windows, largest_count, published_windows
+from bumpflow.compatibility.windows import (
+    fair_windows,
+    largest_count,
+    largest_moving_count,
+    published_windows,
+)
 
-EPO, BUMP, FAIR, LR, LR_SHAPE, LR_MAX = "epo", "bump", "fair", "lr", "lrshape", "lrmax"
-"""Hunts: closed-form EPO, windows as published and fair ones, and likelihood ratios with known
-background, conditional on the number of events, and at the maximum."""
+EPO, BUMP, FAIR, MOVING = "epo", "bump", "fair", "moving"
+"""Hunts: closed-form EPO, windows of the mass as published, fair ones, and those that follow the
+resolution."""
+LR, LR_SHAPE, LR_MAX = "lr", "lrshape", "lrmax"
+"""Likelihood ratios with known background, conditional on the number of events, and maximised."""
+MOVING_HALF_WIDTH = 1.5
+"""Half of the width of moving windows, in standard deviations of the measured mass."""
 LOG_E = "log_e_"
 DECIMALS = 4
 """To which mean likelihood ratios are rounded. Data sets of one event all have the same one, but
@@ -45,12 +54,19 @@ class Pool(NamedTuple):
         log_ratio: Log ratios of posterior and prior, shape ``(n, n_grid)``.
         published: Published ones, shape ``(n, n_published)``; none if no network needs them.
         log10_mass: Decadic logarithms of measured masses [GeV], shape ``(n,)``.
+        resolution: How well these are measured, shape ``(n,)``.
     """
 
     x: Tensor
     log_ratio: Tensor
     published: Tensor
     log10_mass: Tensor
+    resolution: Tensor
+
+    @property
+    def mass_and_resolution(self) -> Tensor:
+        """Measured masses with their resolutions, shape ``(n, 2)``."""
+        return torch.stack([self.log10_mass, self.resolution], dim=1)
 
 
 class Scorer(NamedTuple):
@@ -182,7 +198,15 @@ def _window_hunts(
 
         found = _evaluate(counts, toys, background, signal, "log10_mass")
         columns |= _named(hunt, bins, found)
-    return columns
+
+    def moving(measured: Tensor, mask: Tensor) -> Tensor:
+        """Return the largest count in windows that follow the resolution."""
+        return largest_moving_count(
+            measured[..., 0], mask, measured[..., 1], half_width=MOVING_HALF_WIDTH
+        )
+
+    found = _evaluate(moving, toys, background, signal, "mass_and_resolution")
+    return columns | {MOVING: found.to(torch.int16)}
 
 
 def _evaluate(
@@ -258,14 +282,13 @@ def statistic_of(
     Args:
         table: Table of toys.
         hunt: Name of the hunt.
-        setting: Its threshold or number of bins; none for likelihood ratios.
+        setting: Its threshold or number of bins, if it has one.
         mu_b: Background rate that the likelihood ratio assumes [events].
     """
     if hunt == LR_MAX:
         return table[column(hunt, mu_b)].to_numpy()
     if hunt not in (LR, LR_SHAPE):
-        assert setting is not None
-        return table[column(hunt, setting)].to_numpy()
+        return table[hunt if setting is None else column(hunt, setting)].to_numpy()
     names = [name for name in table.columns if name.startswith(LOG_E)]
     log_e = torch.from_numpy(np.array(table[names], dtype=np.float64))
     n_events = torch.from_numpy(np.array(table["n_background"] + table["n_signal"]))

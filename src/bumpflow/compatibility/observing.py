@@ -10,6 +10,7 @@ from bumpflow.compatibility.hunting import (
     LR,
     LR_MAX,
     LR_SHAPE,
+    MOVING,
     HuntSettings,
     Pool,
     column,
@@ -75,7 +76,8 @@ def hunt_observed(
     cells = _cells(n_events, mu_b, n_toys)
     choices: dict[str, tuple[str, float | None]] = {name: (name, threshold) for name in networks}
     choices |= {column(BUMP, n).replace("_", ""): (BUMP, n) for n in bins}
-    choices |= {name: (name, None) for name in ((LR_SHAPE,) if mu_b is None else (LR, LR_MAX))}
+    ratios = (LR_SHAPE,) if mu_b is None else (LR, LR_MAX)
+    choices |= {name: (name, None) for name in (MOVING, *ratios)}
     hunts = {}
     for name, (hunt, setting) in choices.items():
         value, toys = (

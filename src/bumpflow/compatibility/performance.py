@@ -15,6 +15,7 @@ from bumpflow.compatibility.hunting import (
     LR,
     LR_MAX,
     LR_SHAPE,
+    MOVING,
     cells_of,
     column,
     statistic_of,
@@ -31,7 +32,7 @@ from bumpflow.compatibility.significance import (
 )
 
 RATIOS = (LR, LR_SHAPE, LR_MAX)
-"""Hunts without a setting."""
+"""Hunts whose statistic is a number of any size, and not a count."""
 NULLS: tuple[Null, ...] = get_args(Null)
 MEASURES: tuple[Measure, ...] = ("z_two_sided", "z_one_sided", "minus_log_p")
 Rates = tuple[float, float]
@@ -42,7 +43,7 @@ class Hunt(NamedTuple):
 
     Attributes:
         name: Name of the hunt.
-        setting: Threshold or number of bins; none for likelihood ratios.
+        setting: Threshold or number of bins, if it has one.
     """
 
     name: str
@@ -282,7 +283,7 @@ def compared_hunts(
         benchmark: [
             *(Hunt(name, threshold) for name in networks),
             *(Hunt(name, float(n)) for name in (BUMP, FAIR)),
-            *(Hunt(name, None) for name in RATIOS),
+            *(Hunt(name, None) for name in (MOVING, *RATIOS)),
         ]
         for benchmark, n in bins.items()
     }

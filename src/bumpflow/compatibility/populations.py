@@ -12,6 +12,8 @@ from bumpflow import io
 from bumpflow.simulate.alps.features import FEATURES, diphoton_mass
 from bumpflow.simulate.alps.sampling import PARAMETERS
 
+LEAST_MASS_GEV = 1e-12
+
 
 class Population(NamedTuple):
     """Measured events of one population.
@@ -24,11 +26,15 @@ class Population(NamedTuple):
     x: Tensor
     theta: Tensor
 
-    @property
-    def log10_mass(self) -> Tensor:
-        """Decadic logarithms of the masses [GeV] of both photons, double precision, ``(n,)``."""
-        mass = diphoton_mass(self.x.cpu().numpy())
-        return torch.from_numpy(np.log10(np.maximum(mass, 1e-12)))
+
+def log10_diphoton_mass(x: Tensor) -> Tensor:
+    """Return decadic logarithms of the masses [GeV] of both photons, double precision, ``(n,)``.
+
+    Args:
+        x: Features, shape ``(n, 10)``.
+    """
+    mass = diphoton_mass(x.cpu().numpy())
+    return torch.from_numpy(np.log10(np.maximum(mass, LEAST_MASS_GEV))).to(x.device)
 
 
 def read_population(path: Path) -> Population:

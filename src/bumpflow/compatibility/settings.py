@@ -107,22 +107,10 @@ def check_alps(config: Mapping[str, Any]) -> Iterator[str]:
         yield from _unknown("alp.mesons", block["mesons"], config["samples"], "samples")
     chosen = block["inference"]["benchmark"]
     yield from _unknown("alp.inference.benchmark", chosen, block["benchmarks"], "alp.benchmarks")
-    yield from _check_sizes(block)
-    yield from _check_prior(config)
-
-
-def _check_sizes(block: Mapping[str, Any]) -> Iterator[str]:
-    """Find too few events, and rates that no likelihood ratio has."""
-    for name in ("background", "signal"):
-        size, needed = block["events"][name], 2 * block["n_pairs"]
-        if size < needed:
-            yield (
-                f"alp.events.{name}: {size} events make {size // 2} pairs, but alp.n_pairs is"
-                f" {block['n_pairs']}: simulate {needed} or more"
-            )
     for mu_b, mu_s in block["points"]:
         if not mu_b > 0:
             yield f"alp.points: [{mu_b:g}, {mu_s:g}] expects no background: give more than 0"
+    yield from _check_prior(config)
 
 
 def _unknown(place: str, name: str, known: Mapping[str, Any], where: str) -> Iterator[str]:

@@ -13,9 +13,10 @@ from bumpflow.compatibility.grids import Axis
 from bumpflow.compatibility.hunting import Pool, Scorer
 from bumpflow.compatibility.networks import PairNet
 from bumpflow.compatibility.pairs import pair_scores
-from bumpflow.compatibility.populations import Population
+from bumpflow.compatibility.populations import Population, log10_diphoton_mass
 from bumpflow.compatibility.posteriors import Posterior, load_posterior
 from bumpflow.compatibility.ratio import RatioNet, log_ratios, restore_ratio, store_ratio
+from bumpflow.compatibility.windows import resolution_at
 
 FIELDS = {"features": "x", "posteriors": "published"}
 """What of an event networks for pairs look at, by architecture."""
@@ -55,7 +56,9 @@ class Hunters(NamedTuple):
         x = population.x.to(self.posterior.device)
         fields = {FIELDS[architecture] for architecture, _ in self.networks.values()}
         published = self.published.log_ratio(x) if "published" in fields else x[:, :0]
-        return Pool(x, self.posterior.log_ratio(x), published, population.log10_mass.to(x.device))
+        mass = log10_diphoton_mass(x)
+        resolution = resolution_at(mass, *self.posterior.mass_resolution)
+        return Pool(x, self.posterior.log_ratio(x), published, mass, resolution)
 
     def scorers(self) -> dict[str, Scorer]:
         """Return the networks' scores of pairs, by hunt."""

@@ -71,6 +71,27 @@ def resolution_windows(centres: Tensor, resolution: Tensor, *, half_width: float
     return Windows(centres - reach, centres + reach)
 
 
+def measure_resolution(log10_mass: Tensor, truth: Tensor, *, n_rows: int = 24) -> Tensor:
+    """Return how well masses are measured, by the measured mass.
+
+    Args:
+        log10_mass: Measured log10(m / GeV) of simulated events, shape ``(n,)``.
+        truth: True ones, shape ``(n,)``.
+        n_rows: Groups of as many events each.
+
+    Returns:
+        Medians of the measured masses and half the central 68 % of their errors, ascending, shape
+        ``(2, n_rows)``, double precision; see :func:`resolution_at`.
+    """
+    order = log10_mass.argsort()
+    rows = []
+    for part in order.tensor_split(n_rows):
+        error = (log10_mass[part] - truth[part]).double()
+        low, high = error.quantile(torch.tensor([0.16, 0.84]).to(error))
+        rows.append(torch.stack([log10_mass[part].double().median(), (high - low) / 2]))
+    return torch.stack(rows, dim=1)
+
+
 def resolution_at(log10_mass: Tensor, masses: Tensor, resolution: Tensor) -> Tensor:
     """Return the resolution at some masses, interpolated between those of a table.
 

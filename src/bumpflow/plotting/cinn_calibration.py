@@ -6,6 +6,7 @@ References:
 """
 
 from collections.abc import Mapping
+from typing import Any, cast
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -80,7 +81,7 @@ def draw_calibration_page(
         diagnosis: One row per set and ``parameter``: ``n_events``, ``pit``, ``std`` and ``level``.
     """
     sizes = size_styles(ranks["n_events"].unique().tolist())
-    above, below = figure.subfigures(2, 1, height_ratios=(1.6, 1))
+    above, below = cast("Any", figure.subfigures(2, 1, height_ratios=(1.6, 1)))
     axes = above.subplots(len(PARAMETERS), len(sizes), squeeze=False, sharex=True, sharey=True)
     p = rank_p_values(diagnosis)
     for line, name in zip(axes, PARAMETERS, strict=True):
@@ -101,7 +102,7 @@ def draw_calibration_page(
     }
     for ax, table in curves.items():
         ax.axhspan(-PROMISED, PROMISED, color=BAND)
-        draw_coverage(ax, curves=table, by="n_events", styles=sizes)
+        draw_coverage(ax, curves=table, by="n_events", styles=cast("Any", sizes))
         reach = max(1.5 * PROMISED, 1.1 * np.abs(ax.dataLim.intervaly).max())
         ax.set_ylim(-reach, reach)
     first.set_title("Regions around random points")
@@ -120,8 +121,8 @@ def draw_calibration_page(
 def rank_p_values(diagnosis: DataFrame) -> dict[tuple[str, int], float]:
     """Return p-values of uniform ranks (chi-square), by parameter and size of sets."""
     groups = diagnosis.groupby(["parameter", "n_events"])["pit"]
-    found = groups.agg(lambda pit: measure_uniformity(pit.to_numpy()).p_chi2)
-    return {(str(name), int(n)): float(p) for (name, n), p in found.items()}
+    found = groups.agg(lambda pit: measure_uniformity(pit.to_numpy()).p_chi2).reset_index()
+    return {(name, int(n)): float(p) for name, n, p in found.itertuples(index=False)}
 
 
 def draw_widths(ax: Axes, *, table: DataFrame, sizes: Mapping[int, ModelStyle]) -> None:

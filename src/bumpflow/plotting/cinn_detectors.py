@@ -7,22 +7,21 @@ References:
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
-import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator
 from pandas import DataFrame
 
 from bumpflow.compatibility.inference import LEVELS
 from bumpflow.plotting.alp_posteriors import DARK
 from bumpflow.plotting.names import PARAMETERS, RECONSTRUCTIONS, ModelStyle
 from bumpflow.plotting.scans import label_plainly
+from bumpflow.reconstruction.detectors import AMORTISED, DIPHOTON
 from bumpflow.report.numbers import MINUS
 
-AMORTISED, DIPHOTON = "amortised", "diphoton"
 GAP = 0.8
 """Room between groups of detectors of one energy resolution."""
 SHIFT = 0.11
@@ -46,7 +45,7 @@ class Quantity(NamedTuple):
 QUANTITIES = {
     "spread": Quantity(r"spread of $\log_{10} m_a$ estimates", "log", None),
     "sigma": Quantity(r"mean $\sigma$ of $\log_{10} m_a$", "log", None),
-    "bias": Quantity(r"bias of $\log_{10} m_a$", "linear", 0.0),
+    "bias": Quantity(r"bias of $\log_{10} m_a$", "symlog", 0.0),
 }
 """What estimates of the mass are judged by."""
 COVERAGES = {
@@ -64,7 +63,17 @@ DETECTOR: dict[str, Any] = {
     "marker": "o", "linestyle": "", "color": "white", "markeredgecolor": DARK, "markersize": 5,
     "clip_on": False,
 }  # fmt: skip
-N_CONTOURS = 5
+MAPS = {
+    **{f"sigma_{name}": (name.capitalize(), style.width) for name, style in PARAMETERS.items()},
+    "gain": ("Gain", r"spread of $\log_{10} m_{\gamma\gamma}$ / of ours"),
+}
+"""What maps show: titles and labels of colour bars."""
+FLAT = 1.2
+"""Largest over smallest value of a map up to which it has no contours."""
+LEVEL_DIGITS = (1, 1.5, 2, 3, 5, 7)
+"""Leading digits of contours."""
+SMALL_BIAS = 0.003
+"""Bias up to which its axis is linear."""
 
 
 def place_detectors(table: DataFrame) -> DataFrame:
@@ -192,16 +201,23 @@ def draw_methods_page(
 def _scale_row(line: Sequence[Axes], quantity: Quantity) -> None:
     """Set scale and label of the axis of a row of panels."""
     first = line[0]
-    first.set_yscale(quantity.scale)
     first.set_ylabel(quantity.label)
     if quantity.scale == "log":
+        first.set_yscale("log")
         label_plainly(first.yaxis)
-    elif quantity in COVERAGES.values():
+    elif quantity.scale == "symlog":
+        first.set_yscale("symlog", linthresh=SMALL_BIAS)
+        first.yaxis.set_major_formatter(FuncFormatter(_as_plain))
+    else:
         first.yaxis.set_major_formatter(FuncFormatter(_as_percent))
 
 
+def _as_plain(value: float, _: int | None) -> str:
+    return f"{value:g}".replace("-", MINUS)
+
+
 def _as_percent(share: float, _: int | None) -> str:
-    return f"{100 * share:.3g} %".replace("-", MINUS)
+    return f"{100 * share:.3g} %"
 
 
 def ratio_of(table: DataFrame, column: str, datasets: Sequence[str]) -> DataFrame:
@@ -220,8 +236,8 @@ def ratio_of(table: DataFrame, column: str, datasets: Sequence[str]) -> DataFram
     keys = ["energy", "angle_rad", "group", "x"]
     first, second = (table[table["dataset"] == name].set_index(keys) for name in datasets)
     ratio = second[column] / first[column]
-    relative = (one[f"{column}_error"] / one[column] for one in (first, second))
-    found = DataFrame({"ratio": ratio, "ratio_error": ratio * np.hypot(*relative)})
+    one, other = (part[f"{column}_error"] / part[column] for part in (first, second))
+    found = DataFrame({"ratio": ratio, "ratio_error": ratio * (one**2 + other**2) ** 0.5})
     return found.dropna().reset_index()
 
 
@@ -283,7 +299,7 @@ def _draw_set_ups(
 
 
 def draw_map(ax: Axes, *, table: DataFrame, column: str, norm: LogNorm) -> Artist:
-    """Draw a quantity against the resolutions of angles and energies, with its contours.
+    """Draw a quantity against the resolutions of angles and energies, with its contours and range.
 
     Args:
         ax: Axes to draw into.
@@ -297,10 +313,12 @@ def draw_map(ax: Axes, *, table: DataFrame, column: str, norm: LogNorm) -> Artis
     grid = table.pivot(index="energy", columns="angle_rad", values=column)
     x, y, values = 1000 * grid.columns.to_numpy(), 100 * grid.index.to_numpy(), grid.to_numpy()
     drawn = ax.pcolormesh(x, y, values, norm=norm, cmap="viridis", shading="gouraud")
-    low, high = np.log10([values.min(), values.max()])
-    levels = 10 ** np.linspace(low, max(high, low + 1e-3), N_CONTOURS + 2)[1:-1]
-    lines = ax.contour(x, y, values, levels=levels, colors="white", linewidths=0.9)
-    ax.clabel(lines, fmt=lambda value: f"{value:.3g}", fontsize=8.5)
+    low, high = values.min(), values.max()
+    if high > FLAT * low:
+        levels = LogLocator(subs=LEVEL_DIGITS).tick_values(low, high)
+        lines = ax.contour(x, y, values, levels=levels, colors="white", linewidths=0.9)
+        ax.clabel(lines, fmt=lambda value: f"{value:g}", fontsize=8.5)
+    ax.set_title(f"{low:.3g} to {high:.3g}", loc="right", fontsize=9, fontweight="normal")
     ax.set(xscale="log", yscale="log")
     for axis in (ax.xaxis, ax.yaxis):
         label_plainly(axis)
@@ -314,29 +332,26 @@ def draw_map_page(
     detectors: DataFrame,
     benchmarks: Mapping[str, ModelStyle],
 ) -> None:
-    """Draw how wide posteriors are for each detector, a row per parameter, a column per signal.
+    """Draw what each detector reaches, a row per quantity and a column per signal.
 
     Args:
         figure: An empty figure.
-        maps: ``benchmark``, ``energy``, ``angle_rad``, and mean standard deviations,
-            ``sigma_mass`` and ``sigma_lifetime``, on a grid of detectors.
+        maps: See :func:`bumpflow.reconstruction.detectors.map_detectors`, and ``benchmark``.
         detectors: ``energy`` and ``angle_rad`` of detectors to mark.
         benchmarks: How signals are drawn.
     """
-    axes = figure.subplots(
-        len(PARAMETERS), len(benchmarks), squeeze=False, sharex=True, sharey=True
-    )
+    axes = figure.subplots(len(MAPS), len(benchmarks), squeeze=False, sharex=True, sharey=True)
     places = place_detectors(detectors)
-    for line, (name, parameter) in zip(axes, PARAMETERS.items(), strict=True):
-        column = f"sigma_{name}"
-        norm = LogNorm(maps[column].min(), maps[column].max())
+    table = maps.assign(gain=maps["diphoton"] / maps["spread"])
+    for line, (column, (title, label)) in zip(axes, MAPS.items(), strict=True):
+        norm = LogNorm(table[column].min(), table[column].max())
         for ax, (benchmark, style) in zip(line, benchmarks.items(), strict=True):
-            here = maps[maps["benchmark"] == benchmark]
+            here = table[table["benchmark"] == benchmark]
             drawn = draw_map(ax, table=here, column=column, norm=norm)
             ax.plot(1000 * places["angle_rad"], 100 * places["energy"], **DETECTOR)
-            ax.set_title(f"{name.capitalize()}, {style.label}")
+            ax.set_title(f"{title}, {style.label}")
         line[0].set_ylabel(r"$\sigma_E / E$ [%]")
-        bar = figure.colorbar(cast("Any", drawn), ax=line, pad=0.01, label=parameter.width)
+        bar = figure.colorbar(cast("Any", drawn), ax=line, pad=0.01, label=label)
         label_plainly(bar.ax.yaxis)
     for ax in axes[-1]:
         ax.set_xlabel("resolution of angles [mrad]")

@@ -33,8 +33,8 @@ N_BINS = 40
 SMOOTHING = 1.8
 """Width of the smoothing of histograms [bin]."""
 COLUMNS = {"mass": "log10_mass", "lifetime": "log10_lifetime"}
-OUTSIDE_LINE = "--"
-"""How posteriors are drawn that the training does not cover."""
+LINES: dict[bool, dict[str, Any]] = {False: {"linestyle": "-"}, True: {"linestyle": "--"}}
+"""How posteriors are drawn, whether or not they are outside of the training."""
 
 
 def region_of_draws(draws: DataFrame) -> Region:
@@ -46,10 +46,11 @@ def region_of_draws(draws: DataFrame) -> Region:
     x = draws[list(COLUMNS.values())].to_numpy(float)
     low, high = np.quantile(x, [0.001, 0.999], axis=0)
     room = MARGIN * np.maximum(high - low, 1e-3)
-    edges = [np.linspace(*ends, N_BINS + 1) for ends in zip(low - room, high + room, strict=True)]
-    counts = np.histogram2d(*x.T, bins=edges)[0]
-    centres = ((one[1:] + one[:-1]) / 2 for one in edges)
-    return Region(*np.meshgrid(*centres, indexing="ij"), gaussian_filter(counts, SMOOTHING))
+    first, second = np.linspace(low - room, high + room, N_BINS + 1).T
+    counts = np.histogram2d(x[:, 0], x[:, 1], bins=[first, second])[0]
+    centres = ((edges[1:] + edges[:-1]) / 2 for edges in (first, second))
+    log10_mass, log10_lifetime = np.meshgrid(*centres, indexing="ij")
+    return Region(log10_mass, log10_lifetime, gaussian_filter(counts, SMOOTHING))
 
 
 def marginal_of(values: NDArray, limits: NDArray) -> tuple[NDArray, NDArray]:
@@ -62,7 +63,7 @@ def marginal_of(values: NDArray, limits: NDArray) -> tuple[NDArray, NDArray]:
     Returns:
         Centres of bins and values, shape ``(2 * N_BINS,)`` each.
     """
-    counts, edges = np.histogram(values, np.linspace(*limits, 2 * N_BINS + 1))
+    counts, edges = np.histogram(values, np.linspace(limits[0], limits[1], 2 * N_BINS + 1))
     smooth = gaussian_filter(counts.astype(float), SMOOTHING)
     return (edges[1:] + edges[:-1]) / 2, smooth / max(smooth.max(), 1e-12)
 
@@ -102,14 +103,14 @@ def draw_observed_page(
     limits = joint_limits(regions)
     draw_prior(plane, corners)
     for row, region, color in zip(shown, regions, SPARE_COLORS, strict=False):
-        style = OUTSIDE_LINE if row["outside"] else "-"
-        draw_region(plane, region=region, color=color, linestyle=style)
+        look = LINES[bool(row["outside"])]
+        draw_region(plane, region=region, color=color, **look)
         mine = groups[row["set"]]
         for ax, column, ends in zip((above, beside), COLUMNS.values(), limits, strict=True):
             room = MARGIN * np.ptp(ends) * np.array([-1, 1])
             place, density = marginal_of(mine[column].to_numpy(), ends + room)
             line = (10**place, density) if ax is above else (density, 10**place)
-            ax.plot(*line, color=color, linestyle=style)
+            ax.plot(*line, color=color, **look)
     finish_plane(plane, limits)
     _finish_marginals(above, beside)
     plane.set(xlabel=PARAMETERS["mass"].label, ylabel=PARAMETERS["lifetime"].label)
@@ -128,8 +129,7 @@ def _handles(sets: Sequence[Mapping[str, Any]]) -> list[Artist]:
     """Return the legend, with what posteriors say of the mass."""
     handles: list[Artist] = [
         Line2D(
-            [], [], color=color, linestyle=OUTSIDE_LINE if row["outside"] else "-",
-            label=describe_set(row),
+            [], [], color=color, label=describe_set(row), **LINES[bool(row["outside"])]
         )
         for row, color in zip(sets, SPARE_COLORS, strict=False)
     ]  # fmt: skip

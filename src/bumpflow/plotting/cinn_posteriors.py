@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from pandas import DataFrame
 
 from bumpflow.compatibility.inference import LEVELS
-from bumpflow.plotting.alp_posteriors import DARK, quantiles_by_mass
+from bumpflow.plotting.alp_posteriors import DARK, FEWEST, quantiles_by_mass
 from bumpflow.plotting.corner import contour_levels
 from bumpflow.plotting.names import (
     BENCHMARK_COLORS,
@@ -41,6 +41,8 @@ OUTSIDE_COLOR = "#eef0f4"
 TRUTH: dict[str, Any] = {
     "marker": "*", "linestyle": "", "color": DARK, "markersize": 12, "markeredgecolor": "white",
 }  # fmt: skip
+RATE: dict[str, Any] = {"linestyle": ":", "linewidth": 1.6}
+"""How numbers are drawn that use the rate of events."""
 PUBLISHED_SIZE = 3
 """Events of a set in the slides; sets nearest to that are drawn in the prior's region."""
 MARGIN = 0.12
@@ -226,21 +228,27 @@ def draw_roles(
     Args:
         ax: Axes to draw into.
         table: ``range`` of the mass, ``log10_lifetime``, the true one, and standard deviations
-            such as ``sigma_mass``.
+            such as ``sigma_mass``; with the rate of events, such as ``sigma_lifetime_rate``, if
+            there are any.
         parameter: Name of the parameter, ``mass`` or ``lifetime``.
         ranges: How ranges of masses are drawn.
     """
     lifetimes = table["log10_lifetime"].to_numpy(float)
     edges = np.linspace(lifetimes.min(), lifetimes.max(), N_LIFETIMES + 1)
+    known = f"sigma_{parameter}_rate"
     for name, style in ranges.items():
         rows = table[table["range"] == name]
-        found = quantiles_by_mass(
-            rows["log10_lifetime"].to_numpy(), rows[f"sigma_{parameter}"].to_numpy(), edges
-        )
+        if len(rows) < FEWEST:
+            continue
+        place = rows["log10_lifetime"].to_numpy()
+        found = quantiles_by_mass(place, rows[f"sigma_{parameter}"].to_numpy(), edges)
         ax.fill_between(
             found["mass"], found["low"], found["high"], color=style.color, alpha=0.15, linewidth=0
         )
         ax.plot(found["mass"], found["median"], f"{style.marker}-", color=style.color)
+        if known in rows:
+            found = quantiles_by_mass(place, rows[known].to_numpy(), edges)
+            ax.plot(found["mass"], found["median"], color=style.color, **RATE)
     ax.set(xscale="log", xlim=10 ** edges[[0, -1]])
     label_logarithm(ax.xaxis)
 
@@ -267,7 +275,7 @@ def draw_roles_page(figure: Figure, *, roles: DataFrame, prior: NDArray) -> None
     Args:
         figure: An empty figure.
         roles: One row per set: ``log10_mass`` and ``log10_lifetime``, the true ones, ``n_events``,
-            ``sigma_mass`` and ``sigma_lifetime``.
+            ``sigma_mass``, ``sigma_lifetime`` and ``sigma_lifetime_rate``.
         prior: Standard deviations of the prior of both parameters.
     """
     table, ranges = mass_ranges(roles)
@@ -288,6 +296,7 @@ def draw_roles_page(figure: Figure, *, roles: DataFrame, prior: NDArray) -> None
     handles = [
         *(Line2D([], [], color=s.color, marker=s.marker, label=s.label) for s in ranges.values()),
         Patch(color=DARK, alpha=0.2, linewidth=0, label="68 % of sets"),
+        Line2D([], [], color=DARK, label="median with the rate of events", **RATE),
         Line2D([], [], color=DARK, linewidth=0.9, linestyle="--", label="prior"),
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))

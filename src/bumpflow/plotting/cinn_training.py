@@ -12,16 +12,16 @@ from pandas import DataFrame
 from bumpflow.plotting.alp_posteriors import DARK
 from bumpflow.plotting.names import RECONSTRUCTIONS, ModelStyle
 from bumpflow.plotting.training import draw_losses, limit_to_descent
+from bumpflow.reconstruction.detectors import AMORTISED, PUBLISHED
+from bumpflow.reconstruction.scorecard import PUBLISHED_LOSS
 from bumpflow.report.numbers import MINUS
 
-PUBLISHED_LOSS = -1.2716
-"""Lowest validation loss of the authors' network, 1 % and 1 mrad, three events."""
 LOSSES = {
-    "amortised": "\u2212ln(posterior / prior) [nat / set]",
-    "published": "\u2212ln(posterior), standardised [nat / set]",
+    AMORTISED: "\u2212ln(posterior / prior) [nat / set]",
+    PUBLISHED: "\u2212ln(posterior), standardised [nat / set]",
 }
 """Networks in the order of the panels, and what they minimise."""
-PUBLISHED: dict[str, Any] = {"color": DARK, "linewidth": 1.0, "linestyle": "-."}
+AUTHORS: dict[str, Any] = {"color": DARK, "linewidth": 1.0, "linestyle": "-."}
 
 
 def draw_history(ax: Axes, *, history: DataFrame, style: ModelStyle) -> None:
@@ -54,13 +54,13 @@ def draw_training_page(figure: Figure, *, histories: Mapping[str, DataFrame]) ->
         ax.set_title(style.label.capitalize(), color=style.color)
         ax.set_ylabel(label)
     low, high = axes[1].get_ylim()
-    axes[1].axhline(PUBLISHED_LOSS, **PUBLISHED)
+    axes[1].axhline(PUBLISHED_LOSS, **AUTHORS)
     room = 0.05 * (max(high, PUBLISHED_LOSS) - min(low, PUBLISHED_LOSS))
     axes[1].set_ylim(min(low, PUBLISHED_LOSS - room), max(high, PUBLISHED_LOSS + room))
     handles = [
         Line2D([], [], color=DARK, label="validation"),
         Line2D([], [], color=DARK, linestyle=":", label="training"),
         Line2D([], [], color=DARK, marker="o", linestyle="", label="weights that are kept"),
-        Line2D([], [], label=f"published: {PUBLISHED_LOSS:.2f}".replace("-", MINUS), **PUBLISHED),
+        Line2D([], [], label=f"published: {PUBLISHED_LOSS:.2f}".replace("-", MINUS), **AUTHORS),
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))

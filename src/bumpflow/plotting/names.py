@@ -143,6 +143,7 @@ HUNTS = {
     "epoconv": ModelStyle("EPO (network)", "#f09000", "^"),
     "bump": ModelStyle("bump hunt", "#717581", "P"),
     "fair": ModelStyle("bump hunt, fair windows", "#b9ac70", "X"),
+    "moving": ModelStyle("bump hunt, windows of resolution", "#92a9b5", "p"),
     "lr": ModelStyle("likelihood ratio", "#1f2430", "D"),
     "lrshape": ModelStyle("likelihood ratio, rate unknown", "#832db6", "v"),
     "lrmax": ModelStyle("maximum likelihood ratio", "#2a8a6c", "<"),

@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from bumpflow.compatibility.populations import Population
+from bumpflow.compatibility.populations import log10_diphoton_mass
 from bumpflow.reconstruction.sets import SIGMAS, Drawing, EventSets, as_true_sets, measure
 from bumpflow.simulate.alps.features import FEATURES
 from bumpflow.simulate.alps.sampling import sample_sets
@@ -108,7 +108,7 @@ def summarise_sets(sets: EventSets) -> Tensor:
         raise ValueError(msg)
     x = sets.x[sets.mask].double().view(len(sets.x), sizes[0], -1)
     ln_e1, ln_e2, x1, y1, x2, y2, ln_theta1, ln_theta2, _, _ = x.unbind(-1)
-    mass = Population(x.flatten(0, 1), x[:, :0, 0]).log10_mass.view(x.shape[:2]).to(x)
+    mass = log10_diphoton_mass(x.flatten(0, 1)).view(x.shape[:2])
     share = torch.sigmoid(ln_e1 - ln_e2)
     ln_energy = torch.logaddexp(ln_e1, ln_e2)
     distance = torch.hypot(x1 - x2, y1 - y2).clamp_min(LEAST)

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from scipy.special import erf
+from scipy.special import stdtr
 from torch import Generator, Tensor
 
 from bumpflow.compatibility.coverage import share_within
 from bumpflow.compatibility.grids import Axis
 from bumpflow.compatibility.inference import LEVELS, combine
-from bumpflow.compatibility.populations import Population
+from bumpflow.compatibility.populations import log10_diphoton_mass
 from bumpflow.reconstruction import polygons
 from bumpflow.reconstruction.amortised import SetPosterior
 from bumpflow.reconstruction.diagnostics import flatten, mean_of, spread_of
@@ -67,18 +67,20 @@ def estimate_from_draws(draws: Tensor, log_mass: Tensor) -> Estimates:
 def estimate_from_diphotons(sets: EventSets, log_mass: Tensor) -> Estimates:
     """Return means of log10 of the diphoton masses of sets, with the error of the mean.
 
+    Its intervals are those of Student's distribution.
+
     Args:
         sets: Measured sets.
         log_mass: True log10(m / GeV), shape ``(n_sets,)``.
     """
-    flat = Population(sets.x.flatten(0, 1), sets.x.new_zeros(0)).log10_mass
-    each = flat.view(sets.mask.shape).to(sets.mask.device)
+    each = log10_diphoton_mass(sets.x.flatten(0, 1)).view(sets.mask.shape)
+    each = each.masked_fill(~sets.mask, 0.0)
     n = sets.n_events.double()
     mean = (each * sets.mask).sum(1) / n
     square = ((each - mean[:, None]) ** 2 * sets.mask).sum(1)
     std = (square / (n - 1) / n).sqrt()
     pull = (mean - log_mass.to(mean)).abs() / std
-    level = torch.from_numpy(erf(pull.cpu().numpy() / math.sqrt(2)))
+    level = torch.from_numpy(2 * stdtr((n - 1).cpu().numpy(), pull.cpu().numpy()) - 1)
     return _estimates(mean, std, level)
 
 

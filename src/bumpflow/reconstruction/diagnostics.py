@@ -113,7 +113,7 @@ def place_truths(
     """
     parts = []
     for start in range(0, len(theta), chunk):
-        chosen = slice(start, start + chunk)
+        chosen = slice(start, min(start + chunk, len(theta)))
         draws, log_prob, log_prob_of_truth = draw(chosen)
         truth = theta[chosen].to(draws.device)
         places = torch.rand(truth.shape, generator=generator, device=theta.device)

@@ -1,9 +1,10 @@
 r"""The network from a set of decays to the posterior of mass and lifetime, at any resolution.
 
 Likelihoods of decays multiply, so their logarithms add up. What the scan of its vertex
-(:mod:`bumpflow.compatibility.diphotons`) says of the mass is added for all decays of a set, each
-smeared by the errors of both energies, moved and weakened as a network has learnt; the same network
-adds what else it sees in a decay, and a second one what the set as a whole tells. That makes the density of the mass.
+(:mod:`bumpflow.compatibility.diphotons`) says of the mass is smeared by the errors of both
+energies, moved and weakened as a network has learnt, and added for all decays of a set. The same
+network adds what else it sees in a decay, and a second one what the set as a whole tells. That
+makes the density of the mass.
 
 Of the lifetime, given the mass, decays tell by how far they flew: the density of seen decays falls
 with :math:`\exp(-z_i m / (c\tau\, p_i))`, so :math:`s = \sum_i z_i / p_i` is all that they say.
@@ -255,7 +256,7 @@ def smear(scan: Tensor, width: Tensor) -> Tensor:
 
 
 def turn_to_first(x: Tensor, setup: BeamDump) -> Tensor:
-    """Return decays, mirrored such that they are seen at positive x and y, as far as it matters not.
+    """Return decays, mirrored such that they are seen at positive x and y, where that is as good.
 
     Set-ups that are symmetric in x, or in y, make a decay as probable as its mirror image.
 

@@ -6,6 +6,7 @@ from typing import Any
 from bumpflow.compatibility.settings import shown_observed
 from bumpflow.config import shown_dataset
 from bumpflow.hunts.settings import shown_histograms
+from bumpflow.reconstruction.settings import shown_reconstruction
 from bumpflow.resonance import settings as resonance
 from bumpflow.simulate.settings import samples_of_kind
 
@@ -99,6 +100,17 @@ FIGURES = {
         "alp_observed",
         "alp_training",
     ],
+    "cinn": [
+        "cinn_posteriors",
+        "cinn_roles",
+        "cinn_calibration",
+        "cinn_resolution",
+        "cinn_coverage",
+        "cinn_displaced",
+        "cinn_map",
+        "cinn_observed",
+        "cinn_training",
+    ],
 }
 """Figures by analysis, in the order in which they appear; one in braces is made of each."""
 
@@ -138,6 +150,7 @@ NEEDS: dict[str, Condition] = {
     ),
     "resonance_coverage": resonance.replicas,
     "alp_observed": shown_observed,
+    "cinn_observed": shown_reconstruction,
 }
 """What figures need that not every study has."""
 

@@ -127,7 +127,7 @@ def pairs():
     torch.manual_seed(3)
     sizes = {"features": 10, "hidden_features": 8, "layers": 2, "symmetric": True}
     networks = [build_pair_network("features", **sizes).eval() for _ in range(2)]
-    pool = Pool(x, of_mass(x / 5), torch.empty(21, 0), x[:, 3].double())
+    pool = Pool(x, of_mass(x / 5), torch.empty(21, 0), x[:, 3].double(), x[:, 4].double())
     hunters = Hunters(POSTERIOR, PUBLISHED, {"eco": ("features", networks)})
     return checks.pair_table(hunters, pool, 10), pool, networks
 

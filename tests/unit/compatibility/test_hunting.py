@@ -23,7 +23,13 @@ N_TOYS = int(CELLS.n_toys.sum())
 def draw_pool(kind, n, seed):
     draw = {"background": made.draw_background, "signal": made.draw_signal}[kind]
     mass = draw(n, torch.Generator().manual_seed(seed))
-    return Pool(mass[:, None], made.log_ratio(mass), made.log_ratio(mass + 0.2), mass - 0.1)
+    return Pool(
+        mass[:, None],
+        made.log_ratio(mass),
+        made.log_ratio(mass + 0.2),
+        mass - 0.1,
+        0.1 + mass**2 / 9,
+    )
 
 
 POOLS = draw_pool("background", 30, 1), draw_pool("signal", 20, 2)
@@ -127,6 +133,17 @@ def test_windows_agree_with_a_loop(table, members, name):
             for rows in members
         ]
         assert table[f"{name}_{n_bins}"].tolist() == exact
+
+
+def test_moving_windows_agree_with_a_loop(table, members):
+    exact = []
+    for rows in members:
+        mass, width = POOL.log10_mass[rows], 1.5 * POOL.resolution[rows]
+        near_each = [
+            int(((mass - at).abs() <= w).sum()) for at, w in zip(mass, width, strict=True)
+        ]
+        exact.append(max(near_each, default=0))
+    assert table["moving"].tolist() == exact
 
 
 def test_polynomials_agree_with_all_subsets(table, members):

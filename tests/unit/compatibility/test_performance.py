@@ -161,7 +161,7 @@ def test_distributions_are_poisson(trials):
 def test_hunts_to_compare():
     hunts = performance.compared_hunts(["eco"], 0.68, {"m0p2": 4, "m1": 11})
     assert list(hunts) == ["m0p2", "m1"]
-    shared = [Hunt("eco", 0.68)], [LR, SHAPE, MAX]
+    shared = [Hunt("eco", 0.68)], [Hunt("moving", None), LR, SHAPE, MAX]
     for name, bins in (("m0p2", 4.0), ("m1", 11.0)):
         windows = [Hunt("bump", bins), Hunt("fair", bins)]
         assert hunts[name] == [*shared[0], *windows, *shared[1]]

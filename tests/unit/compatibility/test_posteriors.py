@@ -207,6 +207,7 @@ def test_stored_posteriors_come_back(untrained, events, tmp_path):
     tensors, settings = store_posterior(untrained, {"setup": SHIP, "resolution": RESOLUTION})
     io.write_tensors(tmp_path / "posterior.safetensors", tensors, settings=settings)
     loaded = load_posterior(tmp_path / "posterior.safetensors", device=CPU)
-    assert loaded[1:] == untrained[1:]
+    assert loaded[1:-1] == untrained[1:-1]
+    assert torch.equal(loaded.mass_resolution, untrained.mass_resolution)
     assert loaded.device == CPU
     assert torch.equal(loaded.joint_log_ratio(events[0]), untrained.joint_log_ratio(events[0]))

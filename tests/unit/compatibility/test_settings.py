@@ -94,8 +94,8 @@ def test_defaults_have_no_faults():
             "alp.events.signal",
             19_999,
             (
-                "alp.events.signal: 19999 events make 9999 pairs, but alp.n_pairs is 10000: simulate"
-                " 20000 or more"
+                "alp.n_pairs: 10000 pairs need 20000 events, but alp.events has 19999: simulate"
+                " more, or rank fewer pairs"
             ),
         ),
         (

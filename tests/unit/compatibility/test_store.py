@@ -45,6 +45,8 @@ def made():
     """Return networks with random weights."""
     torch.manual_seed(1)
     posterior = Posterior.build(SIZES, build(SHIP), Resolution.from_settings(RESOLUTION))
+    table = torch.tensor([[-1.0, 0.0, 0.5], [0.2, 0.1, 0.3]], dtype=torch.float64)
+    posterior = posterior._replace(mass_resolution=table)
     published = PublishedPosterior(RatioNet(10, hidden_features=8, layers=2), Axis(-1, 0.6, 15))
     pairs = {
         name: (architecture, [build_pair_network(architecture, **sizes).eval() for _ in range(2)])
@@ -114,6 +116,9 @@ def test_pools_hold_what_networks_say(made, population):
     assert torch.equal(pool.published, made.published.log_ratio(population.x))
     mass = diphoton_mass(population.x.numpy())
     np.testing.assert_allclose(pool.log10_mass, np.log10(mass), atol=1e-6)
+    masses, widths = made.posterior.mass_resolution.numpy()
+    expected = np.interp(np.log10(mass), masses, widths)
+    np.testing.assert_allclose(pool.resolution, expected, rtol=1e-5)
 
 
 def test_scorers_look_at_what_their_architecture_needs(loaded, population):

@@ -88,3 +88,14 @@ def test_too_few_edges():
     with pytest.raises(ValueError, match="3 edges make 2 intervals"):
         hunt.published_windows(3)
     assert hunt.largest_count(torch.zeros(3, 0), None, hunt.fair_windows(3)).tolist() == [0] * 3
+
+
+def test_resolution_is_half_the_central_range_of_errors():
+    generator = torch.Generator().manual_seed(3)
+    truth = torch.rand(48_000, generator=generator, dtype=torch.float64) * 2 - 1
+    width = 0.02 + 0.03 * (truth > 0)
+    noise = torch.randn(len(truth), generator=generator, dtype=torch.float64)
+    masses, resolution = hunt.measure_resolution(truth + width * noise, truth, n_rows=8)
+    assert (masses.diff() > 0).all()
+    expected = torch.where(masses > 0, 0.05, 0.02).double()
+    torch.testing.assert_close(resolution[[0, 1, 6, 7]], expected[[0, 1, 6, 7]], rtol=0.05, atol=0)

@@ -54,7 +54,8 @@ def test_every_figure_has_a_caption_and_a_rule():
 
 def test_hunts_have_names_and_colours_of_their_own():
     known = {
-        getattr(hunting, name) for name in ("EPO", "BUMP", "FAIR", "LR", "LR_SHAPE", "LR_MAX")
+        getattr(hunting, name)
+        for name in ("EPO", "BUMP", "FAIR", "MOVING", "LR", "LR_SHAPE", "LR_MAX")
     }
     assert set(HUNTS) == known | set(settings.ARCHITECTURES)
     for styles in (HUNTS, POSTERIORS, benchmark_styles(DEFAULTS["alp"]["benchmarks"])):

@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from scipy.stats import norm
 
 from bumpflow.reconstruction.checks import (
     PREDICTED,
@@ -120,6 +121,14 @@ def test_distances_know_correlations():
     along = against.abs()
     assert _compare(against, simulated).p < 0.001
     assert _compare(along, simulated).p > 0.5
+
+
+def test_single_summaries_are_two_sided():
+    simulated = torch.randn(20_000, 8, generator=new_generator()).double()
+    observed = torch.tensor([-2.0, -1, 0, 1, 2, 3, 0.5, -0.5]).double()
+    table = _compare(observed, simulated).table
+    np.testing.assert_allclose(table["pull"], observed, atol=0.05)
+    np.testing.assert_allclose(table["p"], 2 * norm.sf(observed.abs()), atol=0.02)
 
 
 def test_sets_that_cannot_be_are_found():

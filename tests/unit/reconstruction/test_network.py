@@ -120,6 +120,8 @@ def test_all_weights_learn():
     still = [name for name, p in NET.named_parameters() if p.grad is None or not p.grad.any()]
     assert still == []
     assert all(torch.isfinite(p.grad).all() for p in NET.parameters())
+    assert bool(NET.correction.weight.grad.any(1).all())
+    assert bool(NET.set[0].weight.grad.any(0).all())
 
 
 def test_smearing_is_a_convolution():

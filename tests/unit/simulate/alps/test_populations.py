@@ -70,3 +70,5 @@ def test_a_seed_makes_the_sample():
         )
         pd.testing.assert_frame_equal(first, again)
         assert not np.allclose(first[list(PHOTONS)], other[list(PHOTONS)])
+        if benchmark is None:
+            assert not np.allclose(first[list(PARAMETERS)], other[list(PARAMETERS)])
