@@ -20,7 +20,7 @@ rule simulate_sets:
         runtime=240,
     params:
         n_sets=lambda wildcards: cinn.set_count(config, *wildcards),
-        n_events=lambda wildcards: cinn.set_size(config, wildcards.population),
+        n_events=config["cinn"]["n_events"]["trained"][1],
         benchmark=set_benchmark,
         setup=beam_dump,
         seed=seed_for("simulate_sets"),

@@ -236,3 +236,7 @@ rule summarise_cinn:
 rule cinn:
     input:
         "<results>/cinn/summary.json",
+        [
+            cinn_file(f"{name}.parquet", cinn.shown_geometry(config))
+            for name in ("displaced", "map", "examples")
+        ],

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from bumpflow import io
 from bumpflow.plotting.cinn_observed import draw_observed_page
-from bumpflow.plotting.cinn_posteriors import prior_corners
 from bumpflow.plotting.style import new_figure, styled
 from bumpflow.workflow import run_rule
 
@@ -24,7 +23,7 @@ def main(
             figure,
             draws=io.read_table(posteriors),
             sets=io.read_json(summary)["sets"],
-            corners=prior_corners(prior),
+            prior=prior,
         )
         io.save_figure(figure, *observed)
 

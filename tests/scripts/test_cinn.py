@@ -64,7 +64,7 @@ def simulate(folder, seed=1):
                 mesons=[],
                 sets=folder / dataset / "sets" / f"{name}.parquet",
                 n_sets=n_sets,
-                n_events=N_EVENTS if name in BENCHMARKS else 4,
+                n_events=4,
                 benchmark=BENCHMARKS.get(name),
                 setup=setup,
                 seed=seed,
@@ -272,7 +272,7 @@ def test_sets_share_mass_and_lifetime(folder):
     assert (table.groupby("set")[list(PARAMETERS)].nunique() == 1).to_numpy().all()
     signal = read(folder, "sets/m0p2")
     lifetime = np.log10(1 / 0.2)
-    np.testing.assert_allclose(signal[list(PARAMETERS)], [[np.log10(0.2), lifetime]] * 90, 1e-6)
+    np.testing.assert_allclose(signal[list(PARAMETERS)], [[np.log10(0.2), lifetime]] * 120, 1e-6)
 
 
 def test_networks_are_for_what_they_were_trained_with(folder):

@@ -361,7 +361,7 @@ def test_observed_sets_are_drawn_by_name(store, rng, saved):
     assert above.get_xlim() == plane.get_xlim()
     assert plane.get_xlim()[1] > 10**0.2
     legend = words(saved["page"].legends[0])
-    assert legend[0].startswith("a: 2 events, $1.00^{+0.12}_{-0.11}$ GeV")
+    assert legend[0].startswith("set a: 2 events, $1.00^{+0.12}_{-0.11}$ GeV")
     assert legend[1].endswith("outside of the training")
 
 

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator
 from pandas import DataFrame
 
@@ -311,13 +312,16 @@ def draw_map(ax: Axes, *, table: DataFrame, column: str, norm: LogNorm) -> Artis
         The map, for a colour bar.
     """
     grid = table.pivot(index="energy", columns="angle_rad", values=column)
-    x, y, values = 1000 * grid.columns.to_numpy(), 100 * grid.index.to_numpy(), grid.to_numpy()
+    x, y = (1000 * grid.columns).to_numpy().round(4), (100 * grid.index).to_numpy().round(4)
+    values = grid.to_numpy()
     drawn = ax.pcolormesh(x, y, values, norm=norm, cmap="viridis", shading="gouraud")
     low, high = values.min(), values.max()
     if high > FLAT * low:
         levels = LogLocator(subs=LEVEL_DIGITS).tick_values(low, high)
         lines = ax.contour(x, y, values, levels=levels, colors="white", linewidths=0.9)
-        ax.clabel(lines, fmt=lambda value: f"{value:g}", fontsize=8.5)
+        labels = ax.clabel(lines, fmt=lambda value: f"{value:g}", fontsize=8.5)
+        for text in labels:
+            text.set_path_effects([withStroke(linewidth=2, foreground=DARK, alpha=0.6)])
     ax.set_title(f"{low:.3g} to {high:.3g}", loc="right", fontsize=9, fontweight="normal")
     ax.set(xscale="log", yscale="log")
     for axis in (ax.xaxis, ax.yaxis):

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -24,48 +25,54 @@ from bumpflow.plotting.cinn_posteriors import (
     finish_plane,
     joint_limits,
     label_logarithm,
+    prior_corners,
 )
 from bumpflow.plotting.names import PARAMETERS, SPARE_COLORS
+from bumpflow.reconstruction.support import Support
+from bumpflow.simulate.alps.settings import Prior
 
 MOST_SETS = len(SPARE_COLORS)
 """Sets of a user's events that one figure shows."""
 N_BINS = 40
 SMOOTHING = 1.8
 """Width of the smoothing of histograms [bin]."""
-COLUMNS = {"mass": "log10_mass", "lifetime": "log10_lifetime"}
+COLUMNS = ("log10_mass", "log10_lifetime")
 LINES: dict[bool, dict[str, Any]] = {False: {"linestyle": "-"}, True: {"linestyle": "--"}}
 """How posteriors are drawn, whether or not they are outside of the training."""
 
 
-def region_of_draws(draws: DataFrame) -> Region:
-    """Return the smoothed histogram of draws from a posterior.
+def region_of_draws(draws: DataFrame, support: Support) -> Region:
+    """Return the smoothed histogram of draws from a posterior, which ends where the prior does.
 
     Args:
         draws: ``log10_mass`` and ``log10_lifetime``, one row per draw.
+        support: The prior's region.
     """
-    x = draws[list(COLUMNS.values())].to_numpy(float)
-    low, high = np.quantile(x, [0.001, 0.999], axis=0)
+    theta = torch.from_numpy(draws[list(COLUMNS)].to_numpy(np.float64, copy=True))
+    unit = support.to_unit(theta).numpy()
+    low, high = np.quantile(unit, [0.001, 0.999], axis=0)
     room = MARGIN * np.maximum(high - low, 1e-3)
-    first, second = np.linspace(low - room, high + room, N_BINS + 1).T
-    counts = np.histogram2d(x[:, 0], x[:, 1], bins=[first, second])[0]
-    centres = ((edges[1:] + edges[:-1]) / 2 for edges in (first, second))
-    log10_mass, log10_lifetime = np.meshgrid(*centres, indexing="ij")
-    return Region(log10_mass, log10_lifetime, gaussian_filter(counts, SMOOTHING))
+    low, high = np.clip(low - room, 0, 1), np.clip(high + room, 0, 1)
+    first, second = np.linspace(low, high, N_BINS + 1).T
+    counts = np.histogram2d(unit[:, 0], unit[:, 1], bins=[first, second])[0]
+    centres = (torch.from_numpy((edges[1:] + edges[:-1]) / 2) for edges in (first, second))
+    grid = support.to_theta(torch.stack(torch.meshgrid(*centres, indexing="ij"), dim=-1)).numpy()
+    return Region(grid[..., 0], grid[..., 1], gaussian_filter(counts, SMOOTHING))
 
 
-def marginal_of(values: NDArray, limits: NDArray) -> tuple[NDArray, NDArray]:
+def marginal_of(values: NDArray) -> tuple[NDArray, NDArray]:
     """Return the smoothed density of draws of one parameter, relative to its highest value.
 
     Args:
         values: Draws, shape ``(n,)``.
-        limits: Range of the histogram.
 
     Returns:
-        Centres of bins and values, shape ``(2 * N_BINS,)`` each.
+        Places and values, zero at the first and last one.
     """
-    counts, edges = np.histogram(values, np.linspace(limits[0], limits[1], 2 * N_BINS + 1))
+    counts, edges = np.histogram(values, 2 * N_BINS)
     smooth = gaussian_filter(counts.astype(float), SMOOTHING)
-    return (edges[1:] + edges[:-1]) / 2, smooth / max(smooth.max(), 1e-12)
+    places = np.concatenate([edges[:1], (edges[1:] + edges[:-1]) / 2, edges[-1:]])
+    return places, np.concatenate([[0.0], smooth / smooth.max(), [0.0]])
 
 
 def describe_set(row: Mapping[str, Any]) -> str:
@@ -77,12 +84,16 @@ def describe_set(row: Mapping[str, Any]) -> str:
     ends = {"mass": "median", "low68": "low68", "high68": "high68"}
     mass = {f"{name}_gev": 10 ** row[f"log10_mass_{end}"] for name, end in ends.items()}
     n = row["n_events"]
-    text = f"{row['set']}: {n} event{'s' if n > 1 else ''}, {describe_mass(mass)}"
+    text = f"set {row['set']}: {n} event{'s' if n > 1 else ''}, {describe_mass(mass)}"
     return f"{text}, outside of the training" if row["outside"] else text
 
 
 def draw_observed_page(
-    figure: Figure, *, draws: DataFrame, sets: Sequence[Mapping[str, Any]], corners: NDArray
+    figure: Figure,
+    *,
+    draws: DataFrame,
+    sets: Sequence[Mapping[str, Any]],
+    prior: Mapping[str, Any],
 ) -> None:
     """Draw posteriors of mass and lifetime of sets, joint and marginal ones.
 
@@ -91,7 +102,7 @@ def draw_observed_page(
         draws: ``set``, ``log10_mass`` and ``log10_lifetime``, one row per draw.
         sets: A row per set, see :func:`bumpflow.reconstruction.observed.summarise_draws`; the first
             :data:`MOST_SETS` are drawn.
-        corners: log10 of mass and lifetime of the prior's corners, in order, shape ``(4, 2)``.
+        prior: Settings of :class:`bumpflow.simulate.alps.settings.Prior`.
     """
     (above, corner), (plane, beside) = figure.subplots(
         2, 2, width_ratios=(2.4, 1), height_ratios=(1, 2.4), sharex="col", sharey="row"
@@ -99,16 +110,16 @@ def draw_observed_page(
     corner.remove()
     shown = sets[:MOST_SETS]
     groups = dict(list(draws.groupby("set")))
-    regions = [region_of_draws(groups[row["set"]]) for row in shown]
+    support = Support.of(Prior(**prior))
+    regions = [region_of_draws(groups[row["set"]], support) for row in shown]
     limits = joint_limits(regions)
-    draw_prior(plane, corners)
+    draw_prior(plane, prior_corners(prior))
     for row, region, color in zip(shown, regions, SPARE_COLORS, strict=False):
         look = LINES[bool(row["outside"])]
         draw_region(plane, region=region, color=color, **look)
         mine = groups[row["set"]]
-        for ax, column, ends in zip((above, beside), COLUMNS.values(), limits, strict=True):
-            room = MARGIN * np.ptp(ends) * np.array([-1, 1])
-            place, density = marginal_of(mine[column].to_numpy(), ends + room)
+        for ax, column in zip((above, beside), COLUMNS, strict=True):
+            place, density = marginal_of(mine[column].to_numpy())
             line = (10**place, density) if ax is above else (density, 10**place)
             ax.plot(*line, color=color, **look)
     finish_plane(plane, limits)

@@ -47,8 +47,8 @@ PUBLISHED_SIZE = 3
 """Events of a set in the slides; sets nearest to that are drawn in the prior's region."""
 MARGIN = 0.12
 """Room around contours, as a share of what they span."""
-N_LIFETIMES = 12
-"""Bins of true lifetimes."""
+N_LIFETIMES = (3, 12)
+"""Least and largest number of bins of true lifetimes; many sets get more."""
 MASS_RANGES = 3
 """Ranges of masses that are told apart, with as many sets in each."""
 
@@ -234,7 +234,8 @@ def draw_roles(
         ranges: How ranges of masses are drawn.
     """
     lifetimes = table["log10_lifetime"].to_numpy(float)
-    edges = np.linspace(lifetimes.min(), lifetimes.max(), N_LIFETIMES + 1)
+    n_bins = int(np.clip(len(table) / (2 * MASS_RANGES * FEWEST), *N_LIFETIMES))
+    edges = np.linspace(lifetimes.min(), lifetimes.max(), n_bins + 1)
     known = f"sigma_{parameter}_rate"
     for name, style in ranges.items():
         rows = table[table["range"] == name]

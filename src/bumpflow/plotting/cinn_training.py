@@ -36,8 +36,8 @@ def draw_history(ax: Axes, *, history: DataFrame, style: ModelStyle) -> None:
     epochs, train, validation = (history[name].to_numpy(float) for name in columns)
     draw_losses(ax, epochs=[epochs], train=[train], validation=[validation], style=style)
     limit_to_descent(ax, [train, validation])
-    ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    ax.set(xlabel="epoch")
+    ax.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
+    ax.set(xlabel="epoch", xlim=(epochs[0] - 0.5, epochs[-1] + 0.5))
 
 
 def draw_training_page(figure: Figure, *, histories: Mapping[str, DataFrame]) -> None:

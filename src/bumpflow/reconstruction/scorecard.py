@@ -12,6 +12,7 @@ PUBLISHED_LOSS = -1.2716
 """Published validation loss at 1 % and 1 mrad, for sets of three events."""
 CODE = "arXiv:2308.01353, authors' training record"
 TARGET = "required"
+SUFFIXES = {AMORTISED: "", PUBLISHED: ".published", SINGLE: ".single"}
 LEAST_P, LARGEST_DEVIATION, LARGEST_RATIO, LONGEST_MS = 0.01, 0.02, 1.05, 20.0
 
 
@@ -22,12 +23,9 @@ def sharpness_quantities(sharpness: pd.DataFrame, *, slides: str) -> Iterator[Qu
         sharpness: See :func:`bumpflow.reconstruction.detectors.compare_sharpness`.
         slides: Name of the published detector.
     """
-    here = sharpness[sharpness["detector"] == slides].set_index("method")
-    for method, suffix in ((AMORTISED, ""), (PUBLISHED, ".published"), (SINGLE, ".single")):
-        if method not in here.index:
-            continue
-        row = here.loc[method]
-        n = int(row["n"])
+    here = sharpness[sharpness["detector"] == slides]
+    for _, row in here.iterrows():
+        suffix, n = SUFFIXES[row["method"]], int(row["n"])
         loss, error = float(row["loss"]), float(row["loss_error"])
         name = f"cinn.slides.validation_loss{suffix}"
         yield Quantity(name, loss, error, PUBLISHED_LOSS, CODE, n, "nat")
@@ -35,7 +33,7 @@ def sharpness_quantities(sharpness: pd.DataFrame, *, slides: str) -> Iterator[Qu
         yield Quantity(f"cinn.slides.sigma_mass{suffix}", sigma, error, n=n)
     others = sharpness[sharpness["method"] == SINGLE]
     if len(others):
-        worst = others.loc[others["ratio"].idxmax()]
+        worst = others.iloc[int(others["ratio"].argmax())]
         yield Quantity(
             "cinn.amortised.sharpness_ratio",
             float(worst["ratio"]),
@@ -59,10 +57,11 @@ def diagnosis_quantities(record: Sequence[Mapping[str, Any]]) -> Iterator[Quanti
         p = min(len(record) * min(one[parameter]["p_ranks"] for one in record), 1.0)
         name = f"cinn.amortised.sbc_p.{parameter}"
         yield Quantity(name, p, None, LEAST_P, f"{TARGET}, at least", n)
-    worst = max((one["tarp"]["deviation"] for one in record), key=lambda pair: pair[0])
+    worst, error = max((one["tarp"]["deviation"] for one in record), key=lambda pair: pair[0])
     yield Quantity(
         "cinn.amortised.tarp_max_deviation",
-        *worst,
+        worst,
+        error,
         LARGEST_DEVIATION,
         f"{TARGET}, at most",
         n,

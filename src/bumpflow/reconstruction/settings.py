@@ -36,12 +36,6 @@ def set_count(config: Mapping[str, Any], dataset: str, population: str) -> int:
     return int(sizes[population if population in PRIOR else "signal"])
 
 
-def set_size(config: Mapping[str, Any], population: str) -> int:
-    """Return how many decays sets of a population have."""
-    sizes = config["cinn"]["n_events"]
-    return int(sizes["compared"] if population in benchmarks(config) else sizes["trained"][1])
-
-
 def benchmark_of(config: Mapping[str, Any], population: str) -> dict[str, float] | None:
     """Return the mass [GeV] and decay length c tau [m] of a population, none of the prior's."""
     point = config["cinn"]["benchmarks"].get(population)
@@ -104,6 +98,9 @@ def check_cinn(config: Mapping[str, Any]) -> Iterator[str]:
         if block[key] not in dumps:
             known = suggest(block[key], dumps)
             yield f"cinn.{key}: {block[key]!r} is not defined in beamdumps{known}"
+    if block["mesons"] not in [None, *config["samples"]]:
+        known = suggest(block["mesons"], config["samples"])
+        yield f"cinn.mesons: {block['mesons']!r} is not defined in samples{known}"
     if block["dataset"] == block["displaced"]:
         yield f"cinn.displaced: {block['displaced']!r} is cinn.dataset too: choose another"
     yield from _check_benchmarks(config)

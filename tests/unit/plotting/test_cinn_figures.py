@@ -9,11 +9,13 @@ import pytest
 from matplotlib.figure import Figure
 from scipy.stats import chi2
 
+from bumpflow import io
 from bumpflow.plotting import cinn_calibration, cinn_detectors, cinn_observed, cinn_posteriors
 from bumpflow.plotting.names import PARAMETERS, RECONSTRUCTIONS, size_styles
 from bumpflow.reconstruction import detectors
+from bumpflow.reconstruction.support import Support
 from bumpflow.reconstruction.tables import SHORT
-from bumpflow.report.figures import FIGURES, figures_of
+from bumpflow.report.figures import FIGURES, each_figure, figures_of
 from bumpflow.report.labels import ANALYSES, MEASURES, NOTES, subject_of
 from bumpflow.report.tables import headline_tables
 from bumpflow.simulate.alps.settings import Prior
@@ -44,6 +46,12 @@ def limits_of(centre, reach):
 def test_observed_events_have_a_figure_if_there_are_any(observed, missing):
     found = figures_of({"cinn": {"observed": observed}}, "cinn")
     assert set(FIGURES["cinn"]) - set(found) == missing
+
+
+def test_figures_are_those_of_the_reconstructed_beam_dump():
+    config = io.read_yaml(ROOT / "config" / "config.yaml") | {"analyses": ["cinn"]}
+    paths = each_figure(config, "{analysis}/{dataset}/{name}.png")
+    assert paths[0] == "cinn/short/cinn_posteriors.png"
 
 
 def test_every_figure_has_a_caption_and_a_rule():
@@ -124,23 +132,42 @@ def test_a_posterior_in_one_point_can_be_drawn(ax):
     assert low < 10 < high
 
 
+def draws_of(log10_mass, log10_lifetime):
+    return pd.DataFrame({"log10_mass": log10_mass, "log10_lifetime": log10_lifetime})
+
+
 def test_draws_give_the_contours_of_their_density(rng):
-    spread = np.array([0.02, 0.5])
-    draws = pd.DataFrame(rng.normal([0.1, -1], spread, (40_000, 2)))
+    spread = np.array([0.02, 0.2])
+    x = rng.normal([0.1, 0.5], spread, (40_000, 2))
+    region = cinn_observed.region_of_draws(draws_of(*x.T), Support.of(Prior(**PRIOR)))
+    off = region.limits - limits_of(np.array([0.1, 0.5]), OUTER * spread)
+    assert off / spread[:, None] == pytest.approx(np.zeros((2, 2)), abs=0.3)
+
+
+def test_contours_of_draws_end_where_the_prior_does(rng):
+    mass, length = rng.normal(-0.2, 0.1, 40_000), rng.uniform(-1, 2, 40_000)
     region = cinn_observed.region_of_draws(
-        draws.set_axis(["log10_mass", "log10_lifetime"], axis=1)
+        draws_of(mass, length - mass), Support.of(Prior(**PRIOR))
     )
-    reach = OUTER * spread
-    expected = limits_of([0.1, -1], reach)
-    assert np.abs(region.limits - expected) == pytest.approx(0, abs=0.3 * spread.max())
-    assert np.abs(region.limits - expected)[0] == pytest.approx(0, abs=0.3 * spread[0])
+    inside = region.density >= region.levels[0]
+    found = (region.log10_mass + region.log10_lifetime)[inside]
+    assert found.min() == pytest.approx(-1, abs=0.06)
+    assert found.max() == pytest.approx(2, abs=0.06)
+    assert found.min() > -1
+    assert found.max() < 2
+    along = region.density.sum(0)
+    assert along[[0, -1]] == pytest.approx(along.mean(), rel=0.1)  # flat up to the edge
 
 
 def test_densities_of_one_parameter_are_relative_to_their_peak(rng):
-    x, y = cinn_observed.marginal_of(rng.normal(1, 0.1, 50_000), np.array([0.5, 1.5]))
+    x, y = cinn_observed.marginal_of(rng.normal(1, 0.1, 50_000))
     assert x[y.argmax()] == pytest.approx(1, abs=0.03)
     assert y.max() == 1
     assert np.interp(1.1, x, y) == pytest.approx(np.exp(-0.5), abs=0.05)
+    x, y = cinn_observed.marginal_of(rng.uniform(2, 3, 50_000))
+    assert x[[0, -1]] == pytest.approx([2, 3], abs=1e-3)
+    assert y[[0, -1]].tolist() == [0, 0]
+    assert y[1:-1] == pytest.approx(0.95, abs=0.1)
 
 
 def test_sets_are_described_by_size_mass_and_trust():
@@ -148,7 +175,7 @@ def test_sets_are_described_by_size_mass_and_trust():
     row = {f"log10_mass_{name}": value for name, value in ends.items()}
     row |= {"set": "run 2", "n_events": 1, "outside": ""}
     text = cinn_observed.describe_set(row)
-    assert text == r"run 2: 1 event, $1.00^{+0.20}_{-0.10}$ GeV"
+    assert text == r"set run 2: 1 event, $1.00^{+0.20}_{-0.10}$ GeV"
     worse = cinn_observed.describe_set(row | {"n_events": 12, "outside": "12 events"})
     assert worse == text.replace("1 event", "12 events") + ", outside of the training"
 
