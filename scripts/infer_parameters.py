@@ -31,10 +31,10 @@ def main(
     """Write the ``scaling`` with the number of events, inferences of ``toys``, and ``coverage``."""
     on = choose_device(device)
     trained = load_posterior(posterior, device=on)
-    pools = [trained.log_ratio(read_population(path).x) for path in (background, signal)]
+    mixed, pure = (trained.log_ratio(read_population(path).x) for path in (background, signal))
     truth, generator = log10(mass_gev), torch.Generator(on).manual_seed(seed)
     table = scale_signals(
-        pools[1],
+        pure,
         settings["n_signal"],
         axis=trained.grid.mass,
         truth=truth,
@@ -43,7 +43,8 @@ def main(
     )
     io.write_table(scaling, table)
     inferred, covered = infer_mixtures(
-        *pools,
+        mixed,
+        pure,
         settings["mixtures"],
         axis=trained.grid.mass,
         truth=truth,

@@ -42,7 +42,7 @@ def main(
             distributions=counted,
             points=reached,
             benchmark=benchmark,
-            rates=tuple(rates[0]),
+            rates=(rates[0][0], rates[0][1]),
         )
         io.save_figure(figure, *statistic)
         figure = new_figure(0.8 + 3.4 * n)
