@@ -36,33 +36,6 @@ RATES = [[2, 4], [6, 4], [2, 3]]
 N_PAIRS = 1000
 
 
-@pytest.fixture
-def rng():
-    return np.random.default_rng(0)
-
-
-@pytest.fixture
-def store(tmp_path):
-    """Return a function that writes a table or record and returns its path."""
-
-    def write(name, content):
-        path = tmp_path / f"{name}.{'json' if isinstance(content, dict) else 'parquet'}"
-        (io.write_json if isinstance(content, dict) else io.write_table)(path, content)
-        return path
-
-    return write
-
-
-@pytest.fixture
-def saved(monkeypatch):
-    """Collect figures by path instead of writing them: to arrange their panels takes long."""
-    found = {}
-    monkeypatch.setattr(
-        io, "save_figure", lambda figure, *paths: found.update(dict.fromkeys(paths, figure))
-    )
-    return found
-
-
 def make_photons(rng, n, log10_mass=0.0):
     """Return measured photons, their angles far apart for large masses."""
     table = {name: rng.uniform(0, 1, n) for name in FEATURES}

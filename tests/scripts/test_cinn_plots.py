@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 
-from bumpflow import io
 from bumpflow.compatibility.coverage import coverage_curve, pit_histogram
 from bumpflow.plotting import cinn_detectors
 from bumpflow.plotting.names import PARAMETERS, RECONSTRUCTIONS, benchmark_styles, size_styles
@@ -26,33 +25,6 @@ BENCHMARKS = {"m1": {"mass_gev": 1}, "m4": {"mass_gev": 4}}
 PRIOR = {"mass_gev": [0.1, 4.5], "lifetime_m": [0.1, 100]}
 SIZES = (1, 3)
 DETECTORS = list(product((0.01, 0.1), (0.001, 0.01)))
-
-
-@pytest.fixture
-def rng():
-    return np.random.default_rng(0)
-
-
-@pytest.fixture
-def store(tmp_path):
-    """Return a function that writes a table or record and returns its path."""
-
-    def write(name, content):
-        path = tmp_path / f"{name}.{'json' if isinstance(content, dict) else 'parquet'}"
-        (io.write_json if isinstance(content, dict) else io.write_table)(path, content)
-        return path
-
-    return write
-
-
-@pytest.fixture
-def saved(monkeypatch):
-    """Collect figures by path instead of writing them: to arrange their panels takes long."""
-    found = {}
-    monkeypatch.setattr(
-        io, "save_figure", lambda figure, *paths: found.update(dict.fromkeys(paths, figure))
-    )
-    return found
 
 
 def words(legend):

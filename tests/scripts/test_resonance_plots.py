@@ -8,7 +8,6 @@ import pytest
 from matplotlib.colors import to_hex
 from scipy.stats import norm
 
-from bumpflow import io
 from bumpflow.plotting import resonance_events, resonance_fits, resonance_post_fit, resonance_tests
 from bumpflow.plotting.names import COMPONENTS, METHODS, event_styles
 from bumpflow.report.page import png_size
@@ -41,33 +40,6 @@ SHAPES = {
     "quality": {"signal": {"p": 0.4}},
     "background": {"series": "exponential", "order": 1, "theta": [1.5]},
 }
-
-
-@pytest.fixture
-def rng():
-    return np.random.default_rng(0)
-
-
-@pytest.fixture
-def store(tmp_path):
-    """Return a function that writes a table or record and returns its path."""
-
-    def write(name, content):
-        path = tmp_path / f"{name}.{'json' if isinstance(content, dict) else 'parquet'}"
-        (io.write_json if isinstance(content, dict) else io.write_table)(path, content)
-        return path
-
-    return write
-
-
-@pytest.fixture
-def saved(monkeypatch):
-    """Collect figures by path instead of writing them: to arrange their panels takes long."""
-    found = {}
-    monkeypatch.setattr(
-        io, "save_figure", lambda figure, *paths: found.update(dict.fromkeys(paths, figure))
-    )
-    return found
 
 
 def draw_masses(rng, n):
