@@ -17,7 +17,11 @@ import math
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+import numpy as np
 import torch
+import torch.nn.functional as F
+from scipy.fft import next_fast_len
+from scipy.interpolate import CubicHermiteSpline
 from torch import Tensor, nn
 
 from bumpflow.compatibility.diphotons import N_SUMMARY, Described, Errors, VertexScan, describe
@@ -31,12 +35,16 @@ from bumpflow.simulate.alps.features import FEATURES
 from bumpflow.simulate.alps.settings import BeamDump
 
 N_SIGMAS = 3
+FINER = 4
+"""Points of a vertex's likelihood for each that is computed: those between are interpolated."""
 LEAST_FLIGHT = 1e-3
 """Least mean of z / p [m/GeV] that counts."""
 SMALLEST = 1e-6
 """Least likelihood of a vertex after energies' errors, relative to the largest."""
 NARROW = 1e-3
 """Least width of what smears it, in steps of the scan."""
+NEAREST_M = 1e-3
+"""Least distance of hits that counts [m]."""
 MOVE = 0.2
 """Farthest that the network moves a decay's mass, in its natural logarithm."""
 
@@ -95,6 +103,8 @@ class SetNet(nn.Module):
     """
 
     masses: Tensor
+    cliff: Tensor
+    finer: Tensor
     limits: Tensor
 
     def __init__(self, settings: NetworkSettings, setup: BeamDump) -> None:
@@ -107,6 +117,9 @@ class SetNet(nn.Module):
         low, high = self.support.log_mass
         masses = torch.linspace(low, high, settings.n_masses) * math.log(10)
         self.register_buffer("masses", masses, persistent=False)
+        beyond = torch.arange(1, 1 + FINER * math.ceil(math.sqrt(CLIFF))) / FINER
+        self.register_buffer("cliff", (beyond**2).clamp(max=CLIFF), persistent=False)
+        self.register_buffer("finer", refinement(settings.n_vertices, FINER), persistent=False)
         self.register_buffer("limits", torch.zeros(2, len(FEATURES)))
         inputs = N_SUMMARY + settings.n_vertices + N_SIGMAS
         self.standardiser = Standardiser(inputs)
@@ -149,8 +162,8 @@ class SetNet(nn.Module):
         numbers = torch.stack([n_events.log(), 1 / n_events], dim=1)
         shown = torch.cat([pooled / 4, mean, numbers, _log_sigmas(sigmas)], dim=1)
         whole = self.set(shown)
-        energy = sigmas[place, 1]
-        vertices = _total(self._from_vertices(described, hidden, energy), place, len(x))
+        errors = mass_errors(x[mask], sigmas[place])
+        vertices = _total(self._from_vertices(described, hidden, errors), place, len(x))
         logits = self.sharpness(whole).exp() * vertices + self.each(pooled) + self.mass(whole)
         flight = _total(_flights(x[mask], described, self.setup), place, len(x))
         flight = flight / n_events[:, None]
@@ -209,17 +222,18 @@ class SetNet(nn.Module):
         described = describe(x, self.setup, errors, vertices=self.vertices)
         return described, _log_sigmas(sigmas)
 
-    def _from_vertices(self, described: Described, hidden: Tensor, energy: Tensor) -> Tensor:
+    def _from_vertices(self, described: Described, hidden: Tensor, errors: Tensor) -> Tensor:
         """Return what decays' vertices say of the mass, shape ``(n, n_masses)``."""
         move, weight = self.correction(hidden).T
-        axis = Axis(self.vertices.low, self.vertices.high, self.vertices.n_points)
+        axis = Axis(self.vertices.low, self.vertices.high, self.finer.shape[1])
+        scan = smear(described.scan @ self.finer, errors / axis.step)
+        scan = torch.cat(
+            [scan[:, :1] - self.cliff.flip(0), scan, scan[:, -1:] - self.cliff], dim=1
+        )
         centre = described.log_mass_distance + MOVE * torch.tanh(move / MOVE)
-        wanted = centre[:, None] - self.masses
-        below, fraction = axis.place(wanted)
-        scan = smear(described.scan, energy / math.sqrt(2) / axis.step)
-        logs = torch.lerp(scan.gather(1, below), scan.gather(1, below + 1), fraction)
-        beyond = (wanted - wanted.clamp(axis.low, axis.high)) / axis.step
-        return weight.exp()[:, None] * (logs - (beyond**2).clamp(max=CLIFF))
+        steps = (centre[:, None] - self.masses - axis.low) / axis.step
+        logs = interpolate(scan, steps + len(self.cliff))
+        return weight.exp()[:, None] * logs
 
 
 def loss(network: SetNet, x: Tensor, mask: Tensor, sigmas: Tensor, theta: Tensor) -> Tensor:
@@ -236,6 +250,55 @@ def loss(network: SetNet, x: Tensor, mask: Tensor, sigmas: Tensor, theta: Tensor
     return -network.log_density(network(x, mask, sigmas), unit)
 
 
+def refinement(n_points: int, factor: int) -> Tensor:
+    """Return the matrix that interpolates values at equally spaced points by cubic polynomials.
+
+    Parabolas, such as the logarithms of normal densities, stay what they are.
+
+    Args:
+        n_points: Number of points.
+        factor: New intervals for each old one.
+
+    Returns:
+        Shape ``(n_points, (n_points - 1) * factor + 1)``, to multiply values with from the right.
+    """
+    each = np.eye(n_points)
+    slopes = np.gradient(each, axis=0, edge_order=2)
+    fine = np.linspace(0, n_points - 1, (n_points - 1) * factor + 1)
+    found = CubicHermiteSpline(np.arange(n_points), each, slopes)(fine)
+    return torch.from_numpy(found.T.astype(np.float32))
+
+
+def interpolate(values: Tensor, at: Tensor) -> Tensor:
+    """Return values between equally spaced points, linearly.
+
+    Args:
+        values: At the points, shape ``(n, n_points)``.
+        at: Places in steps from the first point, shape ``(n, k)``; those outside count as the
+            nearest end.
+
+    Returns:
+        Shape ``(n, k)``.
+    """
+    place = 2 * at / (values.shape[1] - 1) - 1
+    grid = torch.stack([place, torch.zeros_like(place)], dim=-1)[:, None]
+    found: Tensor = F.grid_sample(
+        values[:, None, None], grid, padding_mode="border", align_corners=True
+    )
+    return found[:, 0, 0]
+
+
+def mass_errors(x: Tensor, sigmas: Tensor) -> Tensor:
+    """Return what energies and hits add to the errors of ln m, the vertex given, shape ``(n,)``.
+
+    Args:
+        x: Features of decays, shape ``(n, 10)``.
+        sigmas: Resolutions, shape ``(n, 4)``.
+    """
+    apart = torch.hypot(x[:, 2] - x[:, 4], x[:, 3] - x[:, 5]).clamp_min(NEAREST_M)
+    return (sigmas[:, 1] ** 2 / 2 + 2 * (sigmas[:, 0] / apart) ** 2).sqrt()
+
+
 def smear(scan: Tensor, width: Tensor) -> Tensor:
     """Return log likelihoods at equally spaced points, convolved with normal densities.
 
@@ -247,11 +310,13 @@ def smear(scan: Tensor, width: Tensor) -> Tensor:
         The same, of the convolutions: relative to the best, and not below :data:`SMALLEST`.
     """
     n_points = scan.shape[1]
-    steps = torch.arange(2 * n_points, device=scan.device)
-    steps = torch.minimum(steps, 2 * n_points - steps)
+    length = next_fast_len(2 * n_points, real=True)
+    steps = torch.arange(length, device=scan.device)
+    steps = torch.minimum(steps, length - steps)
     kernel = torch.exp(-((steps / width.clamp_min(NARROW)[:, None]) ** 2) / 2)
-    waves = torch.fft.rfft(scan.exp(), n=2 * n_points) * torch.fft.rfft(kernel)
-    found = torch.fft.irfft(waves, n=2 * n_points)[:, :n_points]
+    relative = (scan - scan.amax(1, keepdim=True)).exp()
+    waves = torch.fft.rfft(relative, n=length) * torch.fft.rfft(kernel)
+    found = torch.fft.irfft(waves, n=length)[:, :n_points]
     return (found / found.amax(1, keepdim=True)).clamp_min(SMALLEST).log()
 
 

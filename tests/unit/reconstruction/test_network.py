@@ -3,8 +3,16 @@ import pytest
 import torch
 
 from bumpflow.reconstruction import polygons
-from bumpflow.reconstruction.network import SetNet, loss, smear, turn_to_first
-from bumpflow.reconstruction.sets import Detectors, Drawing, EventSets, as_true_sets
+from bumpflow.reconstruction.network import (
+    SetNet,
+    interpolate,
+    loss,
+    mass_errors,
+    refinement,
+    smear,
+    turn_to_first,
+)
+from bumpflow.reconstruction.sets import Detectors, Drawing, EventSets, as_true_sets, measure
 from bumpflow.simulate.alps.sampling import sample_sets
 from tests.unit.reconstruction.small import (
     SETTINGS,
@@ -146,6 +154,34 @@ def test_smearing_by_nothing_changes_nothing():
     scan = torch.randn(3, 96, generator=new_generator())
     scan = scan - scan.amax(1, keepdim=True)
     torch.testing.assert_close(smear(scan, torch.zeros(3)), scan, atol=1e-5, rtol=1e-5)
+
+
+def test_refinement_keeps_parabolas():
+    matrix = refinement(9, 4).double()
+    coarse, fine = torch.arange(9.0).double(), torch.linspace(0, 8, 33).double()
+    torch.testing.assert_close(
+        -((coarse - 3.3) ** 2) @ matrix, -((fine - 3.3) ** 2), atol=1e-4, rtol=0
+    )
+    torch.testing.assert_close((coarse @ matrix), fine, atol=1e-5, rtol=0)
+
+
+def test_interpolation_is_linear_and_ends_at_the_ends():
+    values = torch.tensor([[0.0, 2.0, 1.0], [5.0, 5.0, 7.0]])
+    at = torch.tensor([[-3.0, 0.5, 1.25, 9.0], [0.0, 1.5, 2.0, 2.5]])
+    exact = [np.interp(row, np.arange(3), known) for row, known in zip(at, values, strict=True)]
+    torch.testing.assert_close(interpolate(values, at).double(), torch.from_numpy(np.array(exact)))
+
+
+def test_mass_errors_are_those_of_simulated_measurements():
+    photons = torch.zeros(1, 40_000, 2, 5)
+    photons[..., 0] = torch.tensor([30.0, 60.0])
+    photons[..., 1] = torch.tensor([0.1, -0.05])
+    photons[..., 3] = 0.02
+    sigmas = torch.tensor([[2e-3, 0.03, 1e-3, 1e-3]])
+    x = measure(photons, sigmas, SETUP, wrap=True, generator=new_generator())[0]
+    log_mass = (x[:, 0] + x[:, 1]) / 2 + torch.hypot(x[:, 2] - x[:, 4], x[:, 3] - x[:, 5]).log()
+    claimed = mass_errors(x[:1], sigmas)
+    assert float(claimed) == pytest.approx(float(log_mass.std()), rel=0.03)
 
 
 @pytest.fixture(scope="module")
