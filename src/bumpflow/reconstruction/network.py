@@ -35,6 +35,8 @@ from bumpflow.simulate.alps.features import FEATURES
 from bumpflow.simulate.alps.settings import BeamDump
 
 N_SIGMAS = 3
+N_SEEN = 48
+"""Distances of the vertex that the network sees the likelihood of, each the mean of several."""
 FINER = 4
 """Points of a vertex's likelihood for each that is computed: those between are interpolated."""
 LEAST_FLIGHT = 1e-3
@@ -121,7 +123,7 @@ class SetNet(nn.Module):
         self.register_buffer("cliff", (beyond**2).clamp(max=CLIFF), persistent=False)
         self.register_buffer("finer", refinement(settings.n_vertices, FINER), persistent=False)
         self.register_buffer("limits", torch.zeros(2, len(FEATURES)))
-        inputs = N_SUMMARY + settings.n_vertices + N_SIGMAS
+        inputs = N_SUMMARY + N_SEEN + N_SIGMAS
         self.standardiser = Standardiser(inputs)
         self.event = _residual(inputs, width, settings.blocks)
         self.correction = nn.Linear(width, 2)
@@ -357,7 +359,8 @@ def _flights(x: Tensor, described: Described, setup: BeamDump) -> Tensor:
 
 def _inputs(described: Described, log_sigmas: Tensor) -> Tensor:
     """Return what the network of decays sees, shape ``(n, inputs)``."""
-    return torch.cat([described.summary, described.scan, log_sigmas], dim=1)
+    scan = F.adaptive_avg_pool1d(described.scan, N_SEEN)
+    return torch.cat([described.summary, scan, log_sigmas], dim=1)
 
 
 def _log_sigmas(sigmas: Tensor) -> Tensor:
