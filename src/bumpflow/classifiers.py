@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 from torch import Tensor, nn
 
+from bumpflow.memory import map_chunks
 from bumpflow.rowhash import hash_rows
 from bumpflow.train import TrainSettings, fit
 from bumpflow.workflow import derive_seed
@@ -142,11 +143,11 @@ class NetworkClassifier(NamedTuple):
         They are log density ratios of class 1 over class 0, as both had equal weight in training.
         """
         self.network.eval()
-        parts = []
-        with torch.no_grad():
-            for chunk in torch.from_numpy(np.array(x, dtype=np.float32)).split(CHUNK):
-                parts.append(self.network(chunk.to(self.device)).double().cpu())
-        return torch.cat(parts).numpy()
+        events = torch.from_numpy(np.array(x, dtype=np.float32))
+        logits = map_chunks(
+            lambda some: self.network(some.to(self.device)).double().cpu(), events, CHUNK
+        )
+        return logits.numpy()
 
     def score(self, x: NDArray) -> NDArray:
         """Return the probability of class 1 for events ``(n, features)``, shape ``(n,)``."""

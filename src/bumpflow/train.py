@@ -5,9 +5,10 @@ import logging
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from bumpflow import io
+from bumpflow.disk import remove_parts
+from bumpflow.memory import MemoryTooSmall, halved, in_chunks, is_out_of_memory
 from bumpflow.workflow import derive_seed, progress
 
 log = logging.getLogger(__name__)
@@ -87,6 +90,7 @@ def fit(
     device: torch.device,
     checkpoint: Path | None = None,
     finished: Path | None = None,
+    whole_batches: bool = False,
 ) -> pd.DataFrame:
     """Train a network and leave it with its best weights.
 
@@ -94,6 +98,10 @@ def fit(
     per epoch. Training stops when the validation loss has not improved for ``patience``
     epochs. Every epoch's random stream depends on ``seed`` and its number alone, so a
     training that was killed and resumed ends, on a CPU, with the weights of one that was not.
+
+    A batch that does not fit in the memory is taken in halves, quarters, ... from then on, whose
+    gradients add up to its own, so that weights change by rounding alone (and by other random
+    numbers in dropout).
 
     Args:
         model: Network, on any device; it ends on ``device``.
@@ -108,12 +116,16 @@ def fit(
         checkpoint: File to resume from and to keep up to date; removed at the end.
         finished: File for the final state, from which a repeated call returns at once; for
             jobs that train several networks.
+        whole_batches: Whether an event's loss depends on the others of its batch, which must not
+            be taken in parts then; that of a network with batch normalisation always does.
 
     Returns:
         One row per epoch: ``epoch``, ``train_loss``, ``validation_loss``, ``learning_rate``
         (its highest), ``seconds``.
 
     Raises:
+        MemoryTooSmall: If not even one event at a time fits in the memory, or a batch that must
+            not be taken in parts does not.
         TrainingDiverged: If the loss stops being finite.
         ValueError: If there are no events to train or to validate with.
 
@@ -124,6 +136,7 @@ def fit(
     fingerprint = _fingerprint(model, train, settings, seed)
     train, validation = _to_device(train, device), _to_device(validation, device)
     run = _Training(model.to(device), batch_loss, settings=settings, seed=seed, device=device)
+    run.whole_batches |= whole_batches
     run.resume(finished, fingerprint) or run.resume(checkpoint, fingerprint)
     saved = time.monotonic()
     for _ in progress(range(len(run.history), settings.max_epochs)):
@@ -139,6 +152,7 @@ def fit(
     model.eval()
     if checkpoint is not None:
         checkpoint.unlink(missing_ok=True)
+        remove_parts(checkpoint)
     return pd.DataFrame(run.history).astype({"epoch": "int64"})
 
 
@@ -148,18 +162,18 @@ def evaluate(
     """Return the mean loss over events, with the model in evaluation mode."""
     model.eval()
     total, n_events = 0.0, 0
-    chunks = events.batches(0) if isinstance(events, Stream) else _chunks(events)
+    batches = events.batches(0) if isinstance(events, Stream) else [events]
+
+    def loss_of(batch: Sequence[Tensor], rows: slice) -> float:
+        part = [tensor[rows].to(device) for tensor in batch]
+        return batch_loss(model, *part).double().sum().item()
+
     with torch.no_grad():
-        for chunk in chunks:
-            batch = [tensor.to(device) for tensor in chunk]
-            total += batch_loss(model, *batch).double().sum().item()
+        for batch in batches:
             n_events += len(batch[0])
+            for loss in in_chunks(partial(loss_of, batch), len(batch[0]), VALIDATION_CHUNK):
+                total += loss
     return total / n_events
-
-
-def _chunks(events: Sequence[Tensor]) -> Iterator[Sequence[Tensor]]:
-    for start in range(0, len(events[0]), VALIDATION_CHUNK):
-        yield [tensor[start : start + VALIDATION_CHUNK] for tensor in events]
 
 
 def learning_rate_factor(step: int, *, epoch_steps: int, settings: TrainSettings) -> float:
@@ -202,6 +216,8 @@ class _Training:
         self.best = {name: t.detach().clone() for name, t in model.state_dict().items()}
         self.best_loss, self.best_epoch = math.inf, -1
         self.history: list[dict[str, float]] = []
+        self.at_once: int | None = None
+        self.whole_batches = any(isinstance(part, nn.BatchNorm1d) for part in model.modules())
 
     def is_stale(self) -> bool:
         """Return whether the validation loss has not improved for long enough to stop."""
@@ -261,13 +277,43 @@ class _Training:
 
     def _step(self, batch: Sequence[Tensor]) -> Tensor:
         """Follow the gradient of a batch; return its mean loss."""
-        self.optimizer.zero_grad(set_to_none=True)
-        with _precision(self.settings, self.device):
-            loss = self.batch_loss(self.model, *batch).mean()
-        loss.backward()
+        loss = None
+        while loss is None:
+            self.optimizer.zero_grad(set_to_none=True)
+            try:
+                loss = self._add_gradient(batch)
+            except (RuntimeError, MemoryError) as error:
+                self._take_fewer(len(batch[0]), error)
         nn.utils.clip_grad_norm_(self.parameters, self.settings.clip_norm)
         self.optimizer.step()
-        return loss.detach()
+        return loss
+
+    def _add_gradient(self, batch: Sequence[Tensor]) -> Tensor:
+        """Add a batch's gradient, in parts that fit in the memory; return its mean loss."""
+        n_events = len(batch[0])
+        if self.at_once is None or self.at_once >= n_events:
+            with _precision(self.settings, self.device):
+                loss = self.batch_loss(self.model, *batch).mean()
+            loss.backward()
+            return loss.detach()
+        total = torch.zeros((), device=self.device)
+        for part in zip(*(tensor.split(self.at_once) for tensor in batch), strict=True):
+            with _precision(self.settings, self.device):
+                loss = self.batch_loss(self.model, *part).sum() / n_events
+            loss.backward()
+            total += loss.detach()
+        return total
+
+    def _take_fewer(self, n_events: int, error: Exception) -> None:
+        """Halve the events that are taken at once, if it is memory that was short."""
+        if is_out_of_memory(error) and self.whole_batches:
+            msg = (
+                f"out of memory with a batch of {n_events} events, which this network needs as a"
+                " whole: lower the training's batch_size, or run on a larger device or on the CPU"
+                " (device: cpu)"
+            )
+            raise MemoryTooSmall(msg) from error
+        self.at_once = halved(min(self.at_once or n_events, n_events), error)
 
     def save(self, path: Path, fingerprint: str) -> None:
         """Write all that a resumed training needs."""

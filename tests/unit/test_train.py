@@ -3,6 +3,7 @@ import torch
 from torch import nn
 
 from bumpflow import train
+from bumpflow.memory import MemoryTooSmall
 from bumpflow.train import TrainingDiverged, TrainSettings, fit, learning_rate_factor
 
 CPU = torch.device("cpu")
@@ -151,6 +152,135 @@ def test_schedule_can_be_constant():
         learning_rate=1.0, batch_size=1, max_epochs=9, patience=9, restart_epochs=None
     )
     assert {learning_rate_factor(s, epoch_steps=10, settings=settings) for s in range(40)} == {1.0}
+
+
+def without_dropout():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(3, 16), nn.ReLU(), nn.Linear(16, 1))
+
+
+OUT_OF_MEMORY = torch.OutOfMemoryError("CUDA out of memory")
+
+
+class NoRoom(torch.autograd.Function):
+    """What passes values on, and finds no memory on the way back."""
+
+    @staticmethod
+    def forward(_, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(*_):
+        raise OUT_OF_MEMORY
+
+
+def with_room_for(n, *, backward=False):
+    """Return a loss with memory for the gradients of ``n`` events, and the sizes it was given.
+
+    It runs out of it at once, or after all gradients of weights are there.
+    """
+    sizes = []
+
+    def loss(model, x, y):
+        sizes.append(len(x))
+        if len(x) > n and torch.is_grad_enabled():
+            if not backward:
+                raise OUT_OF_MEMORY
+            x = NoRoom.apply(x.detach().requires_grad_())
+        return squared_error(model, x, y)
+
+    return loss, sizes
+
+
+@pytest.mark.parametrize("backward", [False, True])
+@pytest.mark.parametrize("room", [20, 1])
+def test_short_memory_changes_weights_by_rounding_alone(room, backward, caplog):
+    whole, history = run(model=without_dropout())
+    loss, sizes = with_room_for(room, backward=backward)
+    parts, again = run(model=without_dropout(), loss=loss)
+    torch.testing.assert_close(weights(parts), weights(whole), rtol=1e-4, atol=1e-5)
+    assert again["train_loss"].tolist() == pytest.approx(history["train_loss"].tolist(), rel=1e-5)
+    warnings = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    assert warnings[:2] == [
+        "out of memory with 64 rows at a time: going on with 32",
+        "out of memory with 32 rows at a time: going on with 16",
+    ]
+    assert len(warnings) == (2 if room == 20 else 6)
+    assert sizes.count(64) == 1
+    assert sizes[2:6] == ([16, 16, 16, 16] if room == 20 else [16, 8, 4, 2])
+
+
+def test_parts_of_a_batch_weigh_as_many_as_they_are():
+    settings = TrainSettings(learning_rate=1e-2, batch_size=50, max_epochs=1, patience=1)
+    whole, _ = run(model=without_dropout(), settings=settings)
+    loss, sizes = with_room_for(12)
+    parts, _ = run(model=without_dropout(), settings=settings, loss=loss)
+    assert sizes[:7] == [50, 25, 12, 12, 12, 12, 2]
+    torch.testing.assert_close(weights(parts), weights(whole), rtol=1e-4, atol=1e-5)
+
+
+def test_batches_of_a_stream_are_halved_as_well():
+    x, y = events(128)
+
+    def batches(_):
+        yield from zip(x.split(64), y.split(64), strict=True)
+
+    trained = []
+    for room in (1000, 20):
+        model = without_dropout()
+        fit(
+            model,
+            with_room_for(room)[0],
+            train=train.Stream(batches, 2, "drawn"),
+            validation=train.Stream(batches, 2, "drawn"),
+            settings=SETTINGS,
+            seed=0,
+            device=CPU,
+        )
+        trained.append(weights(model))
+    torch.testing.assert_close(*trained, rtol=1e-4, atol=1e-5)
+
+
+def test_memory_for_not_even_one_event_is_reported():
+    loss, _ = with_room_for(0)
+    with pytest.raises(MemoryTooSmall, match="choose a smaller network, or run on a larger"):
+        run(loss=loss)
+
+
+@pytest.mark.parametrize("part", ["loss", "network"])
+def test_what_needs_whole_batches_is_not_divided(part):
+    model = without_dropout()
+    if part == "network":
+        model = nn.Sequential(nn.Linear(3, 16), nn.BatchNorm1d(16), nn.Linear(16, 1))
+    loss, sizes = with_room_for(20)
+    with pytest.raises(
+        MemoryTooSmall, match=r"batch of 64 events, which .* lower the .*batch_size"
+    ):
+        run(model=model, loss=loss, whole_batches=part == "loss")
+    assert sizes == [64]
+
+
+def test_validation_that_does_not_fit_is_halved(monkeypatch):
+    x, y = events()
+    expected = train.evaluate(network(), squared_error, (x, y), device=CPU)
+
+    def loss(model, x, y):
+        if len(x) > 100:
+            raise MemoryError
+        return squared_error(model, x, y)
+
+    monkeypatch.setattr(train, "VALIDATION_CHUNK", 500)
+    found = train.evaluate(network(), loss, (x, y), device=CPU)
+    assert found == pytest.approx(expected, rel=1e-6)
+
+
+def test_other_errors_of_a_loss_are_passed_on():
+    def loss(*_):
+        msg = "shapes do not match"
+        raise RuntimeError(msg)
+
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        run(loss=loss)
 
 
 def test_divergence_is_reported():

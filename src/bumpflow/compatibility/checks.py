@@ -8,7 +8,6 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from bumpflow.compatibility.chunks import map_chunks
 from bumpflow.compatibility.coverage import calibrate, coverage_curve
 from bumpflow.compatibility.ensembles import member_scores
 from bumpflow.compatibility.grids import Axis
@@ -19,6 +18,7 @@ from bumpflow.compatibility.posteriors import JOINT_CHUNK, Posterior
 from bumpflow.compatibility.roc import efficiency, rejection
 from bumpflow.compatibility.store import FIELDS, Hunters, PublishedPosterior
 from bumpflow.evaluate.c2st import area_under_curve
+from bumpflow.memory import map_chunks
 
 MASS, LIFETIME, PUBLISHED = "mass", "lifetime", "published"
 """Posteriors of single events: ours of mass and lifetime, and that of the mass as published."""

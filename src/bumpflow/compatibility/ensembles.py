@@ -219,5 +219,6 @@ def _train_member(
         device=device,
         checkpoint=None if finished is None else finished.with_suffix(".part.safetensors"),
         finished=finished,
+        whole_batches=apart is None,
     )
     return network, history

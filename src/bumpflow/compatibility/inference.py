@@ -24,6 +24,7 @@ from bumpflow.compatibility.grids import Axis
 from bumpflow.compatibility.likelihood_ratio import Strength, log_parameter_ratio
 from bumpflow.compatibility.pairs import LOG_FLOOR, peaks
 from bumpflow.compatibility.toys import Toys, evaluate
+from bumpflow.memory import in_chunks
 
 LEVELS = (0.68, 0.95)
 """Probabilities of the intervals that are reported."""
@@ -150,7 +151,9 @@ def summarise(log_ratio: Tensor, axis: Axis) -> Summary:
     Raises:
         ValueError: If a log ratio is NaN or plus infinity.
     """
-    parts = [_summarise(log_density(some, axis), axis) for some in log_ratio.split(CHUNK)]
+    parts = in_chunks(
+        lambda rows: _summarise(log_density(log_ratio[rows], axis), axis), len(log_ratio), CHUNK
+    )
     return Summary(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
 
@@ -224,10 +227,12 @@ def locate(log_ratio: Tensor, axis: Axis, truth: Tensor) -> Truths:
             f" {axis.low:g} to {axis.high:g}: its posterior cannot hold it; leave it out"
         )
         raise ValueError(msg)
-    parts = [
-        _locate(log_density(some, axis), axis, at.to(some.device).double())
-        for some, at in zip(log_ratio.split(CHUNK), truth.split(CHUNK), strict=True)
-    ]
+    truth = truth.to(log_ratio.device).double()
+    parts = in_chunks(
+        lambda rows: _locate(log_density(log_ratio[rows], axis), axis, truth[rows]),
+        len(log_ratio),
+        CHUNK,
+    )
     return Truths(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
 

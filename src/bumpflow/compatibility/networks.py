@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from bumpflow.compatibility.layers import Standardiser, activations, to_logit
 from bumpflow.compatibility.pairs import LOG_FLOOR
+from bumpflow.memory import in_chunks
 from bumpflow.suggest import suggest
 
 CHUNK = 1 << 12
@@ -251,14 +252,18 @@ def pair_logits(network: PairNet, x: Tensor, mask: Tensor | None = None) -> Tens
     size = CHUNK if device.type == "cpu" else DEVICE_CHUNK
     n_rows = max(1, size // max(1, n_events * (n_events - 1) // 2))
     logits = torch.full((n_toys, n_events, n_events), LOG_FLOOR, device=x.device)
-    chunks = (part.split(n_rows) for part in (logits, x, mask))
-    for found, values, there in zip(*chunks, strict=True):
+
+    def store(rows: slice) -> None:
+        found, values, there = logits[rows], x[rows], mask[rows]
         pairs = (there[:, :, None] & there[:, None]).triu(1).nonzero(as_tuple=True)
         toy, first, second = (index.to(device) for index in pairs)
         embedding = network.embed(values.float().to(device))
         compared = network.compare(embedding[toy, first], embedding[toy, second]).to(x.device)
         toy, first, second = pairs
         found[toy, first, second] = found[toy, second, first] = compared
+
+    for _ in in_chunks(store, n_toys, n_rows):
+        pass
     _check_numbers(logits)
     return logits
 

@@ -33,6 +33,8 @@ OTHER_UNITS = {
     "rad": {"mrad": 1e-3, "degrees": np.pi / 180},
 }
 """Units that a file may have by mistake, in ours."""
+MOST = 1 << 22
+"""Events of an observation: more are a mistake, and would fill the memory."""
 TOLERANCE = 5.0
 """Standard deviations of the measurement by which a value may exceed a limit."""
 
@@ -70,11 +72,18 @@ def read_photon_pairs(path: Path, setup: BeamDump, resolution: Resolution) -> pd
         Columns ``FEATURES``, one row per event in the file's order.
 
     Raises:
-        InvalidEvents: If the file cannot be read or is empty, a column is missing, or an event
-            is impossible; it names the event, the value, and what may be wrong.
+        InvalidEvents: If the file cannot be read, is empty or has more than :data:`MOST` events,
+            a column is missing, or an event is impossible; it names the event, the value, and
+            what may be wrong.
     """
     layout = Layout(COLUMNS, label=0, header="present", strict=False)
-    blocks = [block for block in read_blocks(path, layout) if len(block)]
+    blocks, n_events = [], 0
+    for block in read_blocks(path, layout):
+        blocks += [block] if len(block) else []
+        n_events += len(block)
+        if n_events > MOST:
+            msg = f"{path.name}: more than {MOST} events, too many for one observation: divide it"
+            raise InvalidEvents(msg)
     if not blocks:
         msg = f"{path.name}: there are no events: list one in each row, columns {COLUMNS}"
         raise InvalidEvents(msg)

@@ -19,11 +19,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bumpflow import io
-from bumpflow.compatibility.chunks import map_chunks
 from bumpflow.compatibility.diphotons import N_SUMMARY, VertexScan, describe
 from bumpflow.compatibility.grids import Axis, ParameterGrid
 from bumpflow.compatibility.populations import log10_diphoton_mass
 from bumpflow.compatibility.windows import measure_resolution
+from bumpflow.memory import map_chunks
 from bumpflow.simulate.alps.settings import BeamDump, Resolution
 from bumpflow.train import TrainSettings, fit
 from bumpflow.workflow import derive_seed
@@ -375,8 +375,19 @@ def store_posterior(
 
 
 def load_posterior(path: str | Path, *, device: torch.device) -> Posterior:
-    """Read stored posteriors, ready for use on ``device``."""
-    tensors, stored = io.read_tensors(path)
+    """Read stored posteriors, ready for use on ``device``.
+
+    Raises:
+        DamagedFile: If the file is damaged, or holds another kind of model.
+    """
+    posterior = io.read_model(path, _restore_posterior)
+    for network in posterior.networks:
+        network.to(device).eval()
+    return posterior._replace(mass_resolution=posterior.mass_resolution.to(device))
+
+
+def _restore_posterior(tensors: Mapping[str, Tensor], stored: Mapping[str, Any]) -> Posterior:
+    """Return posteriors that :func:`store_posterior` stored."""
     posterior = Posterior.build(
         PosteriorSettings(**stored["settings"]),
         BeamDump.from_settings(stored["setup"]),
@@ -386,5 +397,4 @@ def load_posterior(path: str | Path, *, device: torch.device) -> Posterior:
         own = f"{index}."
         parts = {name.removeprefix(own): t for name, t in tensors.items() if name.startswith(own)}
         network.load_state_dict(parts)
-        network.to(device).eval()
-    return posterior._replace(mass_resolution=tensors["mass_resolution"].to(device))
+    return posterior._replace(mass_resolution=tensors["mass_resolution"])

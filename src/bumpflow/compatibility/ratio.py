@@ -19,7 +19,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bumpflow.compatibility.chunks import map_chunks
 from bumpflow.compatibility.layers import (
     Standardiser,
     activations,
@@ -27,6 +26,7 @@ from bumpflow.compatibility.layers import (
     set_aside,
     to_logit,
 )
+from bumpflow.memory import map_chunks
 from bumpflow.train import BatchLoss, TrainSettings, fit
 from bumpflow.workflow import derive_seed
 
@@ -162,6 +162,7 @@ def train_ratio(
         seed=derive_seed(seed, "training"),
         device=device,
         checkpoint=checkpoint,
+        whole_batches=loss is contrastive_loss,
     )
     return network, history
 

@@ -80,17 +80,31 @@ def store_published(published: PublishedPosterior) -> tuple[dict[str, Tensor], d
 
 
 def load_published(path: Path, *, on: device) -> PublishedPosterior:
-    """Read posteriors by ratio estimation, ready for use on a device."""
-    tensors, settings = io.read_tensors(path)
-    network = restore_ratio(tensors, settings, device=on)
-    return PublishedPosterior(network, Axis(**settings["axis"]))
+    """Read posteriors by ratio estimation, ready for use on a device.
+
+    Raises:
+        DamagedFile: If the file is damaged, or holds another kind of model.
+    """
+
+    def restore(tensors: dict[str, Tensor], settings: dict[str, Any]) -> PublishedPosterior:
+        network = restore_ratio(tensors, settings, device=on)
+        return PublishedPosterior(network, Axis(**settings["axis"]))
+
+    return io.read_model(path, restore)
 
 
 def load_hunters(posterior: Path, ratio: Path, networks: Sequence[Path], *, on: device) -> Hunters:
-    """Read trained networks; those for pairs are named as their files."""
-    pairs = {}
-    for path in networks:
-        tensors, settings = io.read_tensors(path)
+    """Read trained networks; those for pairs are named as their files.
+
+    Raises:
+        DamagedFile: If a file is damaged, or holds another kind of model.
+    """
+
+    def restore(
+        tensors: dict[str, Tensor], settings: dict[str, Any]
+    ) -> tuple[str, Sequence[PairNet]]:
         trained = restore_pair_networks(tensors, settings, device=on)
-        pairs[path.stem] = (settings["architecture"], trained)
+        return settings["architecture"], trained
+
+    pairs = {path.stem: io.read_model(path, restore) for path in networks}
     return Hunters(load_posterior(posterior, device=on), load_published(ratio, on=on), pairs)

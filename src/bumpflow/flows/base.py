@@ -22,14 +22,27 @@ class Flow(Protocol):
         """Return the log density, shape ``(n,)``, of ``z (n, features)``."""
         ...
 
+    def noise(self, n: int, generator: Generator | None = None) -> Tensor:
+        """Return random numbers for ``n`` draws, shape ``(n, k)``."""
+        ...
+
+    def from_noise(self, noise: Tensor, context: Tensor | None = None) -> Tensor:
+        """Return draws, shape ``(n, features)``, one per row of ``context`` if given.
+
+        Args:
+            noise: Some rows from :meth:`noise`.
+            context: Context features, shape ``(n, context)``.
+        """
+        ...
+
     def sample(
         self, n: int, context: Tensor | None = None, *, generator: Generator | None = None
     ) -> Tensor:
-        """Return ``n`` draws, shape ``(n, features)``."""
-        ...
+        """Return ``n`` draws, shape ``(n, features)``, one per row of ``context`` if given."""
+        return self.from_noise(self.noise(n, generator), context)
 
 
-class StandardNormal(nn.Module):
+class StandardNormal(nn.Module, Flow):
     """Independent standard normal features."""
 
     anchor: Tensor
@@ -43,18 +56,16 @@ class StandardNormal(nn.Module):
         """Return the log density, shape ``(n,)``, of ``z (n, features)``."""
         return -0.5 * z.square().sum(-1) - self.features * LOG_ROOT_2PI
 
-    def sample(
-        self,
-        n: int,
-        context: Tensor | None = None,  # noqa: ARG002
-        *,
-        generator: Generator | None = None,
-    ) -> Tensor:
-        """Return ``n`` draws, shape ``(n, features)``."""
+    def noise(self, n: int, generator: Generator | None = None) -> Tensor:
+        """Return standard normal numbers, shape ``(n, features)``."""
         return torch.randn(n, self.features, generator=generator, device=self.anchor.device)
 
+    def from_noise(self, noise: Tensor, context: Tensor | None = None) -> Tensor:  # noqa: ARG002
+        """Return the noise itself."""
+        return noise
 
-class AutoregressiveMixture(nn.Module):
+
+class AutoregressiveMixture(nn.Module, Flow):
     r"""MADEMOG: each conditional :math:`p(x_i | x_{<i}, c)` is a mixture of Gaussians.
 
     References:
@@ -101,14 +112,17 @@ class AutoregressiveMixture(nn.Module):
         conditionals: Tensor = _MixtureLogProb.apply(z, self.hyper(z, context))
         return conditionals.sum(-1)
 
-    def sample(
-        self, n: int, context: Tensor | None = None, *, generator: Generator | None = None
-    ) -> Tensor:
-        """Return ``n`` draws, shape ``(n, features)``, one per row of ``context`` if given."""
-        device = self.hyper.final.bias.device
-        z = torch.zeros(self.hyper.features, n, device=device)
-        normal = torch.randn(z.shape, generator=generator, device=device)
-        uniform = torch.rand(z.shape, generator=generator, device=device)
+    def noise(self, n: int, generator: Generator | None = None) -> Tensor:
+        """Return normal, then uniform numbers for ``n`` draws, shape ``(n, 2 * features)``."""
+        shape, device = (self.hyper.features, n), self.hyper.final.bias.device
+        normal = torch.randn(shape, generator=generator, device=device)
+        uniform = torch.rand(shape, generator=generator, device=device)
+        return torch.cat([normal, uniform]).T
+
+    def from_noise(self, noise: Tensor, context: Tensor | None = None) -> Tensor:
+        """Return draws, shape ``(n, features)``, one per row of ``context`` if given."""
+        normal, uniform = noise.T.chunk(2)
+        z = torch.zeros_like(normal)
         for feature, parameters in enumerate(self.hyper.feature_by_feature(z, context)):
             logits, means, raw = parameters.chunk(3, dim=-1)
             cumulative = F.softmax(logits, dim=-1).cumsum(-1)
@@ -158,7 +172,7 @@ class _MixtureLogProb(torch.autograd.Function):
         return d_z, out.to(parameters.dtype)
 
 
-class FlowDensity(nn.Module):
+class FlowDensity(nn.Module, Flow):
     """Density of features that invertible steps turn into draws of a base density."""
 
     def __init__(self, transforms: Sequence[LazyTransform], base: Flow) -> None:
@@ -172,9 +186,11 @@ class FlowDensity(nn.Module):
         latent, ladj = self.transform(context).call_and_ladj(z)
         return self.base.log_prob(latent, context) + ladj
 
-    def sample(
-        self, n: int, context: Tensor | None = None, *, generator: Generator | None = None
-    ) -> Tensor:
-        """Return ``n`` draws, shape ``(n, features)``, one per row of ``context`` if given."""
-        latent = self.base.sample(n, context, generator=generator)
+    def noise(self, n: int, generator: Generator | None = None) -> Tensor:
+        """Return the base density's random numbers for ``n`` draws, shape ``(n, k)``."""
+        return self.base.noise(n, generator)
+
+    def from_noise(self, noise: Tensor, context: Tensor | None = None) -> Tensor:
+        """Return draws, shape ``(n, features)``, one per row of ``context`` if given."""
+        latent = self.base.from_noise(noise, context)
         return self.transform(context).inv(latent)

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
+from bumpflow.flows.base import Flow
 from bumpflow.flows.masked import MaskedResidualNet, NetSizes
 
 FLOOR = 1e-6  # added to heights that add up to 1: no conditional vanishes inside the box
@@ -17,7 +18,7 @@ START = 3.0  # of the raw scale: a scale of 0.95
 LOGISTIC_STD = math.pi / math.sqrt(3)
 
 
-class AutoregressiveBox(nn.Module):
+class AutoregressiveBox(nn.Module, Flow):
     r"""Density on the unit box whose conditionals :math:`p(u_i | u_{<i}, c)` are polygons.
 
     A logistic shift :math:`v = \sigma((\mathrm{logit}(u_i) - \mu)/s)` of the unit interval
@@ -67,13 +68,15 @@ class AutoregressiveBox(nn.Module):
         conditionals = polygon + _log_logistic(shifted) - _log_logistic(logit) - scale.log()
         return conditionals.sum(-1).masked_fill(outside, -torch.inf)
 
-    def sample(
-        self, n: int, context: Tensor | None = None, *, generator: Generator | None = None
-    ) -> Tensor:
-        """Return ``n`` draws, shape ``(n, features)``, one per row of ``context`` if given."""
-        device = self.hyper.final.bias.device
-        seen = torch.zeros(self.hyper.features, n, device=device)
-        uniform = torch.rand(seen.shape, generator=generator, device=device)
+    def noise(self, n: int, generator: Generator | None = None) -> Tensor:
+        """Return uniform numbers for ``n`` draws, shape ``(n, features)``."""
+        shape, device = (self.hyper.features, n), self.hyper.final.bias.device
+        return torch.rand(shape, generator=generator, device=device).T
+
+    def from_noise(self, noise: Tensor, context: Tensor | None = None) -> Tensor:
+        """Return draws, shape ``(n, features)``, one per row of ``context`` if given."""
+        uniform = noise.T
+        seen = torch.zeros_like(uniform)
         z = torch.empty_like(seen)
         for feature, parameters in enumerate(self.hyper.feature_by_feature(seen, context)):
             shift, scale, heights = _split(parameters)

@@ -12,8 +12,10 @@ import torch
 from torch import Generator, Tensor, nn
 
 from bumpflow import io
+from bumpflow.chunks import count_blocks
 from bumpflow.flows.base import Flow
 from bumpflow.flows.families import ON_UNIT_BOX, build_flow
+from bumpflow.memory import in_chunks
 from bumpflow.preprocess import SCALERS, UNIT_SCALER
 from bumpflow.train import TrainSettings, fit
 from bumpflow.workflow import derive_seed
@@ -147,14 +149,14 @@ class EventDensity(nn.Module):
     def member_log_probs(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """Return the log density of each member, shape ``(members, n)``, as :meth:`log_prob`."""
         scaled = self.scale_context(context)
-        parts = [x.new_zeros(len(self.members), 0, dtype=torch.float64)]
-        for start in range(0, len(x), LOG_PROB_STEP):
-            rows = slice(start, start + LOG_PROB_STEP)
+
+        def of_rows(rows: slice) -> Tensor:
             z, ladj = self.scaler(x[rows])
             c = None if scaled is None else scaled[rows]
             members = torch.stack([f.log_prob(z.float(), c).double() for f in self.flows])
-            parts.append(members + ladj)
-        return torch.cat(parts, dim=1)
+            return members + ladj
+
+        return torch.cat(list(in_chunks(of_rows, len(x), LOG_PROB_STEP)), dim=1)
 
     @torch.no_grad()
     def sample(
@@ -207,8 +209,17 @@ class EventDensity(nn.Module):
             rows = (member == index).nonzero()[:, 0]
             for some in rows.split(SAMPLE_STEP[device.type]):
                 part = None if c is None else c[some]
-                z[some] = flow.sample(len(some), part, generator=generator)
+                z[some] = _draw(flow, flow.noise(len(some), generator), part)
         return self.scaler.inverse(z)
+
+
+def _draw(flow: Flow, noise: Tensor, context: Tensor | None) -> Tensor:
+    """Return a draw for each row of noise."""
+
+    def of_rows(rows: slice) -> Tensor:
+        return flow.from_noise(noise[rows], None if context is None else context[rows])
+
+    return torch.cat(list(in_chunks(of_rows, len(noise), len(noise))))
 
 
 def _check_range(settings: DensitySettings) -> None:
@@ -315,32 +326,43 @@ def restore(tensors: Mapping[str, Tensor], settings: Mapping[str, Any]) -> Event
 
 
 def load(path: str | Path, *, device: torch.device | None = None) -> EventDensity:
-    """Read a density from its safetensors file."""
-    return restore(*io.read_tensors(path)).to(device or torch.device("cpu"))
+    """Read a density from its safetensors file.
+
+    Raises:
+        DamagedFile: If the file is damaged, or holds another kind of model.
+    """
+    return io.read_model(path, restore).to(device or torch.device("cpu"))
 
 
-def draw_in_chunks(
+def draw_blocks(
     density: EventDensity,
     n: int,
     *,
-    chunk_size: int,
-    generator: Generator,
+    block_size: int,
+    seed: int,
+    blocks: range | None = None,
     context: Tensor | None = None,
 ) -> Iterator[Drawn]:
-    """Yield ``n`` events piece by piece, with memory bounded by one piece.
+    """Yield ``n`` events block by block, or some of the blocks, with memory bounded by one.
+
+    Each block has random numbers of its own, from the seed and its number, so that blocks can be
+    drawn in any order and by different jobs.
 
     Args:
         density: Trained density.
         n: Number of events in all.
-        chunk_size: Events in a piece.
-        generator: Source of random numbers, on the density's device.
-        context: Observed context features, shape ``(m, context)``; each generated event
-            takes those of an observed event chosen at random.
+        block_size: Events in a block; only the last one may have fewer.
+        seed: Seed of all blocks.
+        blocks: Numbers of the blocks to draw; all by default.
+        context: Observed context features, shape ``(m, context)``, on the density's device; each
+            generated event takes those of an observed event chosen at random.
     """
-    for start in range(0, n, chunk_size):
-        size = min(chunk_size, n - start)
+    device = density.lower.device
+    for number in range(count_blocks(n, block_size)) if blocks is None else blocks:
+        size = min(block_size, n - number * block_size)
+        generator = Generator(device).manual_seed(derive_seed(seed, "block", str(number)))
         c = None
         if context is not None:
-            rows = torch.randint(len(context), (size,), generator=generator, device=context.device)
+            rows = torch.randint(len(context), (size,), generator=generator, device=device)
             c = context[rows]
         yield density.draw(size, c, generator=generator)

@@ -78,10 +78,15 @@ def read_event_files(
         darkmachines: Keywords of :func:`~bumpflow.ingest.darkmachines.read_darkmachines_batches`;
             none for tables of ours.
         n_rows: Events of a table of ours that are read at a time.
+
+    Raises:
+        ValueError: If a file is damaged, or :func:`read_objects` would refuse its events.
     """
     for path in paths:
         if darkmachines is None:
-            yield from io.read_pieces(path, n_rows=n_rows)
+            for piece in io.read_pieces(path, n_rows=n_rows):
+                _check_lists(piece, where=f"{path}: events")
+                yield piece
         else:
             yield from read_darkmachines_batches(path, **darkmachines)
 
@@ -95,8 +100,10 @@ def read_objects(table: pa.Table) -> Objects:
             ``muon_charge`` and ``jet_mass`` [GeV].
 
     Raises:
-        ValueError: If a column is missing, or the lists of one kind differ in length.
+        ValueError: If a column is missing or holds no lists of numbers, or the lists of one kind
+            differ in length.
     """
+    _check_lists(table, where="events")
     parts = [_read_kind(table, name) for name in COLUMNS]
     event, kind, momentum, charge = (np.concatenate(part) for part in zip(*parts, strict=True))
     return _sorted(table.num_rows, event, kind, momentum, charge)
@@ -191,28 +198,63 @@ def category_name(code: int) -> str:
     return numbers + SIGNS[int(code) >> (BITS * J)]
 
 
-def _read_kind(table: pa.Table, name: str) -> tuple[NDArray, ...]:
-    """Return event, kind, momentum and charge of one kind of objects."""
+def _columns(name: str) -> list[str]:
+    """Return the columns of one kind of objects."""
     further = {"electron": ["charge"], "muon": ["charge"], "jet": ["mass"]}.get(name, [])
-    columns = [f"{name}_{part}" for part in ("pt", "eta", "phi", *further)]
-    if missing := [column for column in columns if column not in table.column_names]:
-        there = ", ".join(table.column_names)
-        msg = f"events have no columns {missing}, of which objects are made: there are {there}"
-        raise ValueError(msg)
-    lengths = [pc.list_value_length(table[column]).to_numpy() for column in columns]
-    event = np.repeat(np.arange(table.num_rows), lengths[0])
-    for column, length in zip(columns, lengths, strict=True):
-        if np.any(length != lengths[0]):
-            row = int(np.argmax(length != lengths[0]))
+    return [f"{name}_{part}" for part in ("pt", "eta", "phi", *further)]
+
+
+def _check_lists(table: pa.Table, *, where: str) -> None:
+    """Refuse events of which no objects can be made; ``where`` begins the message."""
+    for name in COLUMNS:
+        columns = _columns(name)
+        if missing := [column for column in columns if column not in table.column_names]:
+            there = ", ".join(table.column_names)
             msg = (
-                f"event {row} (from 0) has {lengths[0][row]} entries in {columns[0]} but"
-                f" {length[row]} in {column}: give each object all of its properties"
+                f"{where} have no columns {missing}, of which objects are made: there are {there}"
             )
             raise ValueError(msg)
+        for column in columns:
+            _check_numbers(table, column, where=where)
+        lengths = [pc.list_value_length(table[column]).to_numpy() for column in columns]
+        for column, length in zip(columns, lengths, strict=True):
+            if np.any(length != lengths[0]):
+                row = int(np.argmax(length != lengths[0]))
+                msg = (
+                    f"{where}: event {row} (from 0) has {lengths[0][row]} entries in {columns[0]}"
+                    f" but {length[row]} in {column}: give each object all of its properties"
+                )
+                raise ValueError(msg)
+
+
+def _check_numbers(table: pa.Table, column: str, *, where: str) -> None:
+    """Refuse a column that does not hold a list of numbers, all finite, for each event."""
+    kind = table.schema.field(column).type
+    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
+    whole = is_list and pa.types.is_integer(kind.value_type)
+    if not (whole or (is_list and pa.types.is_floating(kind.value_type))):
+        msg = f"{where} have {kind} in {column}, but must have lists of numbers: write them again"
+        raise ValueError(msg)
+    flat = pc.list_flatten(table[column])
+    if (
+        table[column].null_count
+        or flat.null_count
+        or not pc.all(pc.is_finite(flat), min_count=0).as_py()
+    ):
+        msg = f"{where} lack a number in {column}, or it is not finite: remove such events"
+        raise ValueError(msg)
+
+
+def _read_kind(table: pa.Table, name: str) -> tuple[NDArray, ...]:
+    """Return event, kind, momentum and charge of one kind of objects."""
+    columns = _columns(name)
+    length = pc.list_value_length(table[columns[0]]).to_numpy()
+    event = np.repeat(np.arange(table.num_rows), length)
     flat = {column: pc.list_flatten(table[column]).to_numpy() for column in columns}
     pt, eta, phi, *last = (flat[column].astype(np.float64) for column in columns)
     mass = last[0] if name == "jet" else 0.0
-    charge = last[0].astype(np.int64) if "charge" in further else np.zeros(len(event), int)
+    charged = name in ("electron", "muon")
+    charge = last[0].astype(np.int64) if charged else np.zeros(len(event), int)
     kind = np.full(len(event), COLUMNS[name])
     return event, kind, from_pt_eta_phi_mass(pt, eta, phi, mass), charge
 

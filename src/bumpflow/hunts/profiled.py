@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from bumpflow.hunts.smoothing import SHIFT, legendre, relative_centers, smooth_roots, stabilise
 from bumpflow.hunts.spectra import gaussian_counts
+from bumpflow.memory import in_chunks
 
 MAX_LOG = 30.0
 """Bound of a background's logarithm, so that wild steps and empty histograms stay finite."""
@@ -140,9 +141,15 @@ def z_profiled(
     for k in _degrees(degree):
         basis = _on(_basis(n_bins, k), observed.device)
         n_rows = max(1, CHUNK // (n_bins * len(basis.at_nodes)))
-        for rows in torch.nonzero(fit.degree == k)[:, 0].split(n_rows):
+        chosen = torch.nonzero(fit.degree == k)[:, 0]
+
+        def store(part: slice, chosen: Tensor = chosen, basis: _Basis = basis) -> None:
+            rows = chosen[part]
             counts, background = observed[rows].double(), fit.background[rows]
             z[rows] = _significance(counts, background, shapes, basis).to(z.dtype)
+
+        for _ in in_chunks(store, len(chosen), n_rows):
+            pass
     return Profiled(fit.background.to(z.dtype), z, fit.chi2.to(z.dtype))
 
 

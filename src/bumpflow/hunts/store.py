@@ -1,12 +1,16 @@
 """Keep a trained network with all that is needed to use it, and use it in chunks."""
 
 from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from bumpflow import io
 from bumpflow.hunts.networks import Prediction, build_network
+from bumpflow.memory import in_chunks
 
 CHUNK = 1 << 15
 """Bins that a network looks at in one go: what fits a processor's cache."""
@@ -56,6 +60,15 @@ def restore_hunter(
     return Hunter(network.to(device).eval(), widths, (low, high), (float(least), float(most)))
 
 
+def load_hunter(path: str | Path, *, device: torch.device) -> Hunter:
+    """Read a stored network, ready for use on ``device``.
+
+    Raises:
+        DamagedFile: If the file is damaged, or holds another kind of model.
+    """
+    return io.read_model(path, partial(restore_hunter, device=device))
+
+
 @torch.no_grad()
 def predict(hunter: Hunter, observed: Tensor, *, exposure: Tensor | None = None) -> Prediction:
     """Apply a network to histograms of equal length.
@@ -70,10 +83,12 @@ def predict(hunter: Hunter, observed: Tensor, *, exposure: Tensor | None = None)
     """
     device = next(hunter.network.parameters()).device
     size = CHUNK if device.type == "cpu" else DEVICE_CHUNK
-    rows = max(1, size // observed.shape[1])
+    n_rows = max(1, size // observed.shape[1])
     exposure = None if exposure is None else exposure.to(device)
-    parts = [
-        [part.cpu() for part in hunter.network(chunk.to(device), exposure)]
-        for chunk in observed.float().split(rows)
-    ]
+
+    def of_rows(rows: slice) -> list[Tensor]:
+        chunk = observed[rows].float().to(device)
+        return [part.cpu() for part in hunter.network(chunk, exposure)]
+
+    parts = in_chunks(of_rows, len(observed), n_rows)
     return Prediction(*(torch.cat(pieces) for pieces in zip(*parts, strict=True)))

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from bumpflow.memory import in_chunks
+
 REACH = 4.5
 """How far a signal's template extends from its centre [standard deviations]."""
 MAX_STEPS = 30
@@ -61,10 +63,12 @@ def z_known(
     """
     kernels = [template(width, sampled=sampled).to(observed) for width in widths]
     n_rows = max(1, CHUNK // (observed.shape[1] * max(len(kernel) for kernel in kernels)))
-    pieces = zip(observed.split(n_rows), background.split(n_rows), strict=True)
-    return torch.cat(
-        [torch.stack([_z_of_kernel(n, b, kernel) for kernel in kernels], 1) for n, b in pieces]
-    )
+
+    def of_rows(rows: slice) -> Tensor:
+        n, b = observed[rows], background[rows]
+        return torch.stack([_z_of_kernel(n, b, kernel) for kernel in kernels], 1)
+
+    return torch.cat(list(in_chunks(of_rows, len(observed), n_rows)))
 
 
 def _z_of_kernel(n: Tensor, b: Tensor, kernel: Tensor) -> Tensor:

@@ -249,6 +249,10 @@ def restore_densities(
 
 
 def load_densities(path: str | Path, *, device: torch.device | None = None) -> list[EventDensity]:
-    """Read densities from their safetensors file."""
-    restored = restore_densities(*io.read_tensors(path))
+    """Read densities from their safetensors file.
+
+    Raises:
+        DamagedFile: If the file is damaged, or holds another kind of model.
+    """
+    restored = io.read_model(path, restore_densities)
     return [density.to(device or torch.device("cpu")) for density in restored]

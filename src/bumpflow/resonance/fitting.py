@@ -1,9 +1,9 @@
 """Maximum-likelihood fits of resonances, many at once, by Newton's method; and by Minuit."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -13,10 +13,13 @@ from scipy.optimize import elementwise
 from scipy.stats import chi2
 from torch import Tensor
 
+from bumpflow.memory import in_chunks
 from bumpflow.resonance.likelihood import SIGNAL, DataSets, Expansion, ResonanceModel
 from bumpflow.stats.toys import ONE_SIGMA
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 MAX_STEPS = 60
 MAX_HALVINGS = 30
@@ -98,9 +101,9 @@ def fit(
         index = model.names.index(name)
         free[index] = False
         values[:, index] = torch.as_tensor(value, dtype=values.dtype, device=values.device)
-    pieces = [
-        _fit_rows(model, data.rows(some), values[some], free) for some in _blocks(model, data)
-    ]
+    pieces = _in_blocks(
+        model, data, lambda some: _fit_rows(model, data.rows(some), values[some], free)
+    )
     found = Fits(*(torch.cat(parts) for parts in zip(*pieces, strict=True)))
     if start is None and not found.good.all():
         rows = (~found.good).nonzero()[:, 0]
@@ -131,10 +134,12 @@ def _settled(model: ResonanceModel, data: DataSets) -> Tensor:
     free[SIGNAL] = False
     for name in plain.held():
         free[plain.names.index(name)] = False
-    for some in _blocks(plain, bare):
-        found = _fit_rows(plain, bare.rows(some), start[some][:, keep], free)
-        rows = some[found.good]
-        start[rows[:, None], keep] = found.values[found.good]
+    pieces = _in_blocks(
+        plain, bare, lambda some: _fit_rows(plain, bare.rows(some), start[some][:, keep], free)
+    )
+    found = Fits(*(torch.cat(parts) for parts in zip(*pieces, strict=True)))
+    rows = found.good.nonzero()[:, 0]
+    start[rows[:, None], keep] = found.values[rows]
     return start
 
 
@@ -156,16 +161,20 @@ def _fit_without_spread(
 
 def curvatures(model: ResonanceModel, data: DataSets, values: Tensor) -> Tensor:
     """Return the curvature of -2 ln L, shape ``(n_sets, n_parameters, n_parameters)``."""
-    pieces = [model.expand(values[some], data.rows(some)) for some in _blocks(model, data)]
+    pieces = _in_blocks(model, data, lambda some: model.expand(values[some], data.rows(some)))
     return torch.cat([piece.curvature for piece in pieces])
 
 
-def _blocks(model: ResonanceModel, data: DataSets) -> tuple[Tensor, ...]:
-    """Return the rows of data sets that are handled at once."""
+def _in_blocks(
+    model: ResonanceModel, data: DataSets, function: Callable[[Tensor], T]
+) -> Iterator[T]:
+    """Yield a function of the rows of data sets that are handled at once."""
     size = data.weight.shape[1] * model.n_parameters
     size += data.sidebands.weight.shape[1] * (2 + model.shape.order)
     rows = torch.arange(data.n_sets, device=data.weight.device)
-    return rows.split(max(1, BLOCK_ELEMENTS // size))
+    return in_chunks(
+        lambda block: function(rows[block]), data.n_sets, max(1, BLOCK_ELEMENTS // size)
+    )
 
 
 def _fit_rows(model: ResonanceModel, data: DataSets, values: Tensor, free: Tensor) -> Fits:
