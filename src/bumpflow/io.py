@@ -9,11 +9,11 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -22,11 +22,18 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import yaml
 
+from bumpflow.damage import ANEW, DamagedFile, readable
+from bumpflow.disk import room_for
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torch import Tensor
 
+T = TypeVar("T")
 ROW_GROUP = 131_072
+PARQUET = "Parquet table"
+CHECKSUM = "sha256"
+"""Key, among the settings of a file of tensors, of what :func:`_digest` says of both."""
 
 
 @contextmanager
@@ -35,15 +42,19 @@ def atomic(path: str | Path) -> Iterator[Path]:
 
     Args:
         path: The final file; its folder is made. A failure leaves nothing behind.
+
+    Raises:
+        DiskFull: If the file does not fit on its disk.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
-    try:
-        yield part
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with room_for(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield part
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
 
 
 def remove_folder(path: str | Path) -> None:
@@ -70,8 +81,19 @@ def sha256_of(path: str | Path) -> str:
 
 
 def read_json(path: str | Path) -> Any:  # noqa: ANN401
-    """Return the content of a JSON file."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+    """Return the content of a JSON file.
+
+    Raises:
+        DamagedFile: If it is damaged, or not JSON.
+    """
+    with readable(path, "JSON file"):
+        text = Path(path).read_text(encoding="utf-8")
+        return json.loads(text, parse_constant=_refuse_constant)
+
+
+def _refuse_constant(name: str) -> None:
+    msg = f"{name} is no number"
+    raise ValueError(msg)
 
 
 def write_json(path: str | Path, record: Any) -> None:  # noqa: ANN401
@@ -95,8 +117,13 @@ def _as_plain(value: Any) -> Any:  # noqa: ANN401
 
 
 def read_yaml(path: str | Path) -> Any:  # noqa: ANN401
-    """Return the content of a YAML file."""
-    return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    """Return the content of a YAML file.
+
+    Raises:
+        DamagedFile: If it is damaged, or not YAML of plain values.
+    """
+    with readable(path, "YAML file"):
+        return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
 
 
 def write_yaml(path: str | Path, record: Any) -> None:  # noqa: ANN401
@@ -106,8 +133,13 @@ def write_yaml(path: str | Path, record: Any) -> None:  # noqa: ANN401
 
 
 def read_text(path: str | Path) -> str:
-    """Return the content of a text file."""
-    return Path(path).read_text(encoding="utf-8")
+    """Return the content of a text file.
+
+    Raises:
+        DamagedFile: If it is no text in UTF-8.
+    """
+    with readable(path, "text file"):
+        return Path(path).read_text(encoding="utf-8")
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -138,13 +170,27 @@ def read_table(
         path: Parquet file.
         columns: Columns to read, in this order; all by default.
         where: Row filter in PyArrow's form, such as ``[("split", "in", ["test"])]``.
+
+    Raises:
+        DamagedFile: If it is damaged, not Parquet, or lacks one of the columns.
     """
-    return pq.read_table(path, columns=columns, filters=where).to_pandas()
+    _refuse_foreign(path, columns or [])
+    with readable(path, PARQUET):
+        table = pq.read_table(
+            path, columns=columns, filters=where, page_checksum_verification=True
+        )
+        return table.to_pandas()
 
 
 def read_arrow(path: str | Path, *, columns: list[str] | None = None) -> pa.Table:
-    """Return a Parquet table as it is stored, which keeps lists as lists."""
-    return pq.read_table(path, columns=columns)
+    """Return a Parquet table as it is stored, which keeps lists as lists.
+
+    Raises:
+        DamagedFile: As :func:`read_table`.
+    """
+    _refuse_foreign(path, columns or [])
+    with readable(path, PARQUET):
+        return pq.read_table(path, columns=columns, page_checksum_verification=True)
 
 
 def read_events(
@@ -159,6 +205,7 @@ def read_events(
         splits: Names of the splits.
 
     Raises:
+        DamagedFile: As :func:`read_table`.
         ValueError: If there are none.
     """
     check_columns(path, features)
@@ -171,12 +218,45 @@ def read_events(
 
 
 def read_pieces(path: str | Path, *, n_rows: int = ROW_GROUP) -> Iterator[pa.Table]:
-    """Yield a Parquet table in pieces of at most ``n_rows`` rows; one without rows is one piece."""
-    with pq.ParquetFile(path, pre_buffer=False) as file:
+    """Yield a Parquet table in pieces of at most ``n_rows`` rows; one without rows is one piece.
+
+    Raises:
+        DamagedFile: If it is damaged, or not Parquet.
+    """
+    with (
+        readable(path, PARQUET),
+        pq.ParquetFile(path, pre_buffer=False, page_checksum_verification=True) as file,
+    ):
         if not file.metadata.num_rows:
             yield file.schema_arrow.empty_table()
         for batch in file.iter_batches(n_rows):
             yield pa.Table.from_batches([batch])
+
+
+def count_groups(path: str | Path) -> int:
+    """Return the number of row groups of a Parquet table.
+
+    Raises:
+        DamagedFile: If it is damaged, or not Parquet.
+    """
+    with readable(path, PARQUET):
+        return int(pq.read_metadata(path).num_row_groups)
+
+
+def read_groups(
+    path: str | Path, groups: Iterable[int], *, columns: Sequence[str]
+) -> Iterator[pa.Table]:
+    """Yield row groups of a Parquet table by number.
+
+    Raises:
+        DamagedFile: If it is damaged, or not Parquet.
+    """
+    with (
+        readable(path, PARQUET),
+        pq.ParquetFile(path, pre_buffer=False, page_checksum_verification=True) as file,
+    ):
+        for group in groups:
+            yield file.read_row_group(group, columns=list(columns))
 
 
 def read_event_pieces(
@@ -189,8 +269,13 @@ def read_event_pieces(
         columns: Columns to read.
         label: Which events: 0 background, 1 signal.
         splits: Names of the splits.
+
+    Raises:
+        DamagedFile: As :func:`read_table`.
+        ValueError: If the table lacks a column.
     """
     check_columns(path, columns)
+    _refuse_foreign(path, ["label", "split"])
     wanted = (pc.field("label") == label) & pc.field("split").cast("string").isin(list(splits))
     for piece in read_pieces(path):
         rows = piece.filter(wanted).select(list(columns))
@@ -220,7 +305,7 @@ def check_columns(path: str | Path, columns: Sequence[str]) -> None:
     Raises:
         ValueError: If it lacks any; it names them all, and the columns that there are.
     """
-    present = pq.read_schema(path).names
+    present = read_columns(path)
     if missing := [name for name in columns if name not in present]:
         msg = (
             f"{path} has no column {', '.join(map(repr, missing))}: choose `features` among"
@@ -229,11 +314,37 @@ def check_columns(path: str | Path, columns: Sequence[str]) -> None:
         raise ValueError(msg)
 
 
+def read_columns(path: str | Path) -> list[str]:
+    """Return the names of a Parquet table's columns.
+
+    Raises:
+        DamagedFile: If it is damaged, or not Parquet.
+    """
+    with readable(path, PARQUET):
+        return list(pq.read_schema(path).names)
+
+
+def _refuse_foreign(path: str | Path, columns: Sequence[str]) -> None:
+    """Refuse a table that lacks columns which whoever wrote it should have written."""
+    present = read_columns(path)
+    if missing := [name for name in columns if name not in present]:
+        msg = (
+            f"{path}: another table than expected, without {', '.join(missing)} but with"
+            f" {', '.join(present) or 'no columns'}: {ANEW}"
+        )
+        raise DamagedFile(msg)
+
+
 def read_table_metadata(path: str | Path) -> dict[str, str]:
-    """Return what :class:`TableWriter` stored beside the columns."""
-    metadata = pq.read_metadata(path).metadata or {}
+    """Return what :class:`TableWriter` stored beside the columns.
+
+    Raises:
+        DamagedFile: If the file is damaged, or not Parquet.
+    """
     own = (b"ARROW:schema", b"pandas")  # PyArrow's
-    return {key.decode(): value.decode() for key, value in metadata.items() if key not in own}
+    with readable(path, PARQUET):
+        metadata = pq.read_metadata(path).metadata or {}
+        return {key.decode(): value.decode() for key, value in metadata.items() if key not in own}
 
 
 def write_table(
@@ -297,8 +408,10 @@ class TableWriter:
                 if kind is None:
                     self._write_first(sum(piece.num_rows for piece in self._pending))
                 self._writer.close()
-        finally:
-            self._atomic.__exit__(kind, error, trace)
+        except BaseException as failure:
+            self._atomic.__exit__(type(failure), failure, failure.__traceback__)
+            raise
+        self._atomic.__exit__(kind, error, trace)
 
     def _write_first(self, n_rows: int) -> None:
         """Write the first of the pending rows, in row groups of equal size."""
@@ -317,17 +430,57 @@ def _open_parquet(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
         compression="zstd",
         use_dictionary=[field.name for field in schema if field.name not in floats],
         use_byte_stream_split=floats,
+        write_page_checksum=True,
     )
 
 
 def read_tensors(path: str | Path) -> tuple[dict[str, "Tensor"], dict[str, Any]]:
-    """Return a safetensors file's tensors, and the settings stored with them."""
-    from safetensors import safe_open
+    """Return a safetensors file's tensors, and the settings stored with them.
 
-    with safe_open(path, framework="pt") as file:
+    Raises:
+        DamagedFile: If the file is damaged, not safetensors, or not what was written: a checksum
+            tells, where the file has one.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    with (
+        readable(path, "model file", also=(SafetensorError,)),
+        safe_open(path, framework="pt") as file,
+    ):
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        settings = json.loads((file.metadata() or {}).get("settings", "{}"))
+        settings = dict(json.loads((file.metadata() or {}).get("settings", "{}")))
+        if settings.pop(CHECKSUM, "") not in ("", found := _digest(tensors, settings)):
+            msg = f"its content has the sha256 {found}, but another one was written"
+            raise ValueError(msg)
     return tensors, settings
+
+
+def read_model(path: str | Path, restore: Callable[[dict[str, "Tensor"], dict[str, Any]], T]) -> T:
+    """Return what is restored from a file's tensors and settings.
+
+    Args:
+        path: Model file.
+        restore: Takes the tensors and the settings, and rebuilds what they were stored from.
+
+    Raises:
+        DamagedFile: If the file is damaged, or holds another kind of model.
+    """
+    parts = read_tensors(path)
+    with readable(path, "model of the kind that is needed here"):
+        return restore(*parts)
+
+
+def _digest(tensors: Mapping[str, "Tensor"], settings: Mapping[str, Any]) -> str:
+    """Return a checksum of tensors, their names, types and shapes, and settings."""
+    import torch
+
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(
+            tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
+        )
+    return digest.hexdigest()
 
 
 def write_tensors(
@@ -338,13 +491,15 @@ def write_tensors(
     Args:
         path: Model file; no pickle is involved in writing or reading it.
         tensors: A network's ``state_dict``, or any other tensors by name.
-        settings: Plain values, stored as JSON in the file's metadata.
+        settings: Plain values, stored as JSON in the file's metadata, with a checksum of all.
     """
     from safetensors.torch import save_file
 
-    text = json.dumps(settings, allow_nan=False, default=_as_plain)
     # Clones, as safetensors refuses tensors that share memory.
     flat = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    plain = json.loads(json.dumps(settings, allow_nan=False, default=_as_plain))
+    # One text of metadata: the order of several is not the same at each writing.
+    text = json.dumps(plain | {CHECKSUM: _digest(flat, plain)})
     with atomic(path) as part:
         save_file(flat, part, metadata={"settings": text})
 
@@ -356,15 +511,24 @@ def read_benchmarks(folder: str | Path) -> pd.DataFrame:
         folder: Folder of benchmark files ``<rule>/<wildcards>.tsv``; it may be missing.
 
     Returns:
-        Columns ``rule``, ``job``, ``seconds`` and ``memory_mb`` (peak resident memory, NaN for
-        jobs too short to measure).
+        Columns ``rule``, ``job``, ``seconds``, ``cpu_seconds``, ``memory_mib`` (peak resident
+        memory; NaN, as CPU time, for jobs too short to measure) and ``finished`` (time of the
+        job's end [s since 1970]).
+
+    Raises:
+        DamagedFile: If a file is damaged, or none of Snakemake's.
     """
     rows = []
     for path in sorted(Path(folder).rglob("*.tsv")):
         rule, *job = path.relative_to(folder).with_suffix("").parts
-        measured = pd.read_csv(path, sep="\t", na_values=["-", "NA"]).mean(numeric_only=True)
-        rows.append((rule, "/".join(job), measured["s"], measured.get("max_rss", float("nan"))))
-    return pd.DataFrame(rows, columns=["rule", "job", "seconds", "memory_mb"])
+        with readable(path, "benchmark file"):
+            measured = pd.read_csv(path, sep="\t", na_values=["-", "NA"]).mean(numeric_only=True)
+            numbers = [float(measured.get(name, np.nan)) for name in ("cpu_time", "max_rss")]
+            rows.append(
+                (rule, "/".join(job), float(measured["s"]), *numbers, path.stat().st_mtime)
+            )
+    columns = ["rule", "job", "seconds", "cpu_seconds", "memory_mib", "finished"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def read_bytes(path: str | Path) -> bytes:

@@ -1,8 +1,9 @@
 """Turn a file of events into the one canonical Parquet table."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -11,6 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from bumpflow import io
+from bumpflow.chunks import COMPRESSED, WHOLE, write_pieces
 from bumpflow.ingest.arrays import read_array_blocks, read_parquet_blocks
 from bumpflow.ingest.blocks import Block, place_of
 from bumpflow.ingest.checks import check_block, find_repeats
@@ -55,6 +57,7 @@ def ingest_events(
     duplicates: Duplicates,
     labels: Path | None = None,
     sha256: str | None = None,
+    chunks: Sequence[Path] = (),
 ) -> Ingested:
     """Read a file of events, check it, and write it as the canonical Parquet table.
 
@@ -72,6 +75,7 @@ def ingest_events(
             kept or a mistake.
         labels: Labels that belong to an ``.npy`` file.
         sha256: Checksum that the file must have; None takes any.
+        chunks: What :func:`ingest_part` made of all parts of the file, instead of reading it.
 
     Raises:
         InvalidEvents: If anything is wrong with the file; it says where and what to do.
@@ -79,7 +83,8 @@ def ingest_events(
     with ThreadPoolExecutor(1) as pool, io.temporary(table) as whole:
         checksum = pool.submit(io.sha256_of, path)
         with io.TableWriter(whole) as writer:
-            rows = _write_all(read_blocks(path, layout, labels=labels), writer, layout, path.name)
+            blocks = _read_parts(chunks) if chunks else read_blocks(path, layout, labels=labels)
+            rows = _write_all(blocks, writer, layout, path.name)
             kept = _choose_rows(rows, duplicates, file=path.name)
             record = _summarise(rows, kept, path.name, source, checksum.result())
             _check_checksum(record, sha256)
@@ -92,18 +97,66 @@ def ingest_events(
     return record
 
 
-def read_blocks(path: Path, layout: Layout, *, labels: Path | None = None) -> Iterator[Block]:
-    """Yield the events of a file in any of the formats, unchecked.
+def ingest_part(
+    path: Path, table: Path, *, layout: Layout, labels: Path | None, chunk: Sequence[int]
+) -> None:
+    """Read a part of a file of events, check it, and write its columns as Parquet.
+
+    Args:
+        path: The file, in any format that is not compressed as a whole.
+        table: Parquet file to write; its metadata tell where the part starts in the file.
+        layout: What the file must hold.
+        labels: Labels that belong to an ``.npy`` file.
+        chunk: Number of the part, and how many there are.
+
+    Raises:
+        InvalidEvents: If anything is wrong with the part; it says where and what to do.
+    """
+    place: dict[str, str] = {}
+
+    def tables() -> Iterator[pa.Table]:
+        for block in read_blocks(path, layout, labels=labels, chunk=chunk):
+            check_block(block, layout, file=path.name)
+            place.setdefault("unit", block.unit)
+            place.setdefault("first", str(block.first))
+            yield pa.table(_canonical(block, layout))
+
+    write_pieces(table, tables(), metadata=place)
+
+
+def _read_parts(chunks: Sequence[Path]) -> Iterator[Block]:
+    """Yield the events of parts of a file."""
+    for path in chunks:
+        place = io.read_table_metadata(path)
+        for rows in io.read_pieces(path) if place else ():
+            columns = {name: rows[name].to_numpy() for name in rows.column_names}
+            unit: Literal["line", "row"] = "line" if place["unit"] == "line" else "row"
+            yield Block(columns, unit, int(place["first"]), partial(_stored, columns))
+            place["first"] = str(int(place["first"]) + len(rows))
+
+
+def _stored(columns: dict[str, NDArray], row: int, column: str) -> str:
+    """Return a value as it was read before."""
+    return str(columns[column][row])
+
+
+def read_blocks(
+    path: Path, layout: Layout, *, labels: Path | None = None, chunk: Sequence[int] = WHOLE
+) -> Iterator[Block]:
+    """Yield the events of a file in any of the formats, or of a part of it, unchecked.
 
     Raises:
         InvalidEvents: If the format is unknown, or the file cannot be read.
     """
+    if chunk[1] > 1 and path.name.endswith(COMPRESSED):
+        msg = f"{path.name}: compressed as a whole, so not to be read in chunks: unpack it"
+        raise InvalidEvents(msg)
     if path.name.endswith((".csv", ".csv.gz", ".tsv", ".tsv.gz")):
-        return read_text_blocks(path, layout)
+        return read_text_blocks(path, layout, chunk=chunk)
     if path.suffix in (".npy", ".npz"):
-        return read_array_blocks(path, layout, labels=labels)
+        return read_array_blocks(path, layout, labels=labels, chunk=chunk)
     if path.suffix == ".parquet":
-        return read_parquet_blocks(path, layout)
+        return read_parquet_blocks(path, layout, chunk=chunk)
     msg = f"{path.name}: unknown format {path.suffix!r}: known are {', '.join(FORMATS)}"
     raise InvalidEvents(msg)
 

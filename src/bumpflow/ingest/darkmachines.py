@@ -25,6 +25,8 @@ CHUNK = 1 << 22
 """Bytes of text read at a time."""
 LONGEST_LINE = 1 << 20
 """Bytes beyond which a line cannot be an event."""
+LARGEST = 1e30
+"""Numbers beyond which none can be meant, far from the end of single precision."""
 HEADER = ("event ID", "process ID", "event weight", "MET", "METphi")
 """What a line begins with."""
 PARTS = ("object", "E", "pt", "eta", "phi")
@@ -139,7 +141,7 @@ def _convert(text: bytes, *, scale: float, luminosity_fb: float) -> pa.Table | N
     )
     numbers = [weight, met, met_phi, energy, pt, eta, phi]
     possible = np.all(energy > 0) and np.all(pt > 0) and np.all(met >= 0)
-    if not (possible and all(np.all(np.isfinite(values)) for values in numbers)):
+    if not (possible and all(np.all(np.abs(values) < LARGEST) for values in numbers)):
         return None
     momenta = {"energy": energy * scale, "pt": pt * scale, "eta": eta, "phi": phi}
     event = np.repeat(np.arange(len(starts)), n_fields // N - 1)
@@ -235,4 +237,6 @@ def _number_fault(name: str, value: str, *, positive: bool) -> str:
         return f"{name} is {value!r}, which is not a number"
     if not np.isfinite(number) or "_" in value:
         return f"{name} is {value}, which is not a finite number"
+    if abs(number) >= LARGEST:
+        return f"{name} is {value}, which is impossible"
     return f"{name} is {value}, but must be positive" if positive and number <= 0 else ""

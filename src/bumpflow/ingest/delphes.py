@@ -4,16 +4,16 @@ References:
     de Favereau et al. (2013), https://arxiv.org/abs/1307.6346
 """
 
-import struct
-import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bumpflow.damage import readable, uproot_errors
+from bumpflow.ingest.baskets import check_baskets
 from bumpflow.ingest.layout import InvalidEvents
 from bumpflow.ingest.objects import check_events
 from bumpflow.simulate.detector.objects import Events, Jets, Objects
@@ -35,6 +35,8 @@ ONE_PER_EVENT = ("MissingET", "Event")
 MUON_MASS_GEV = 0.1057
 FLAVOUR = "Jet_Flavor"
 """A branch that is read where there is one."""
+LARGEST = 1 << 53
+"""Whole numbers up to which double precision has all of them."""
 TIGHT = 2
 """Level of b tagging of jets with the wanted bit set."""
 
@@ -67,6 +69,8 @@ def read_delphes_batches(
         for first in range(0, n_events, batch_size):
             stop = min(first + batch_size, n_events)
             with _readable(path):
+                for branch in branches.values():
+                    check_baskets(branch, start=first, stop=stop)
                 arrays = {
                     name: branch.array(entry_start=first, entry_stop=stop, library="ak")
                     for name, branch in branches.items()
@@ -75,20 +79,10 @@ def read_delphes_batches(
             yield check_events(events, first=first, file=path.name)
 
 
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def _readable(path: Path) -> AbstractContextManager[None]:
     """Turn whatever a damaged file leads to into one exception with a cure."""
-    from uproot.deserialization import DeserializationError
-
-    damage = (DeserializationError, OSError, EOFError, struct.error, zlib.error)
-    # A wrong byte may send the reader anywhere.
-    astray = (ValueError, LookupError, RecursionError, AssertionError)
-    try:
-        yield
-    except (*damage, *astray) as error:
-        reason = str(error).strip().partition("\n")[0]
-        msg = f"{path.name}: not a whole ROOT file ({reason}): fetch or write it again"
-        raise InvalidEvents(msg) from error
+    cure, also = "fetch or write it again", uproot_errors()
+    return readable(path.name, "ROOT file", error=InvalidEvents, cure=cure, also=also)
 
 
 def _find_branches(file: Any, name: str, *, path: Path) -> tuple[dict[str, Any], int]:  # noqa: ANN401
@@ -124,16 +118,16 @@ def _convert(arrays: Mapping[str, Any], n_events: int, *, btag_bit: int, file: s
     flat = {name: _flatten(arrays, name, n_events, file=file) for name in COLLECTIONS}
     met, weight = flat["MissingET"], flat["Event"]
     jets = flat["Jet"]
-    tagged = (jets["BTag"].astype(np.int64) >> btag_bit) & 1
+    tagged = (_whole(jets["BTag"], "Jet.BTag", file=file) >> btag_bit) & 1
     return Events(
         n_events=n_events,
-        electrons=_objects(flat["Electron"]),
-        muons=_objects(flat["Muon"], mass=MUON_MASS_GEV),
-        photons=_objects(flat["Photon"]),
+        electrons=_objects(flat["Electron"], file=file),
+        muons=_objects(flat["Muon"], mass=MUON_MASS_GEV, file=file),
+        photons=_objects(flat["Photon"], file=file),
         jets=Jets(
-            **vars(_objects(jets, mass=jets["Mass"])),
+            **vars(_objects(jets, mass=jets["Mass"], file=file)),
             tag=TIGHT * tagged,
-            flavour=_flavours(arrays, jets),
+            flavour=_flavours(arrays, jets, file=file),
         ),
         missing=met["MET"][:, None] * np.stack([np.cos(met["Phi"]), np.sin(met["Phi"])], axis=1),
         weights=weight["Weight"],
@@ -150,6 +144,9 @@ def _flatten(
     counts = None
     for part in COLLECTIONS[collection]:
         array = arrays[f"{collection}_{part}"]
+        if len(array) != n_events:
+            msg = f"{file}: {collection}.{part} ends before its last event: write the file again"
+            raise InvalidEvents(msg)
         found = np.ones(n_events, dtype=int) if array.ndim == 1 else ak.to_numpy(ak.num(array))
         if counts is not None and not np.array_equal(found, counts):
             msg = (
@@ -170,18 +167,28 @@ def _flatten(
     return flat | {"event": np.repeat(np.arange(n_events), counts)}
 
 
-def _objects(flat: Collection, *, mass: NDArray | float = 0.0) -> Objects:
+def _whole(values: NDArray, name: str, *, file: str) -> NDArray[np.int64]:
+    """Return whole numbers, refusing what cannot be one."""
+    if not np.all(np.abs(values) < LARGEST):  # or NaN
+        msg = f"{file}: {name} holds values that are no whole numbers: write the file again"
+        raise InvalidEvents(msg)
+    return values.astype(np.int64)
+
+
+def _objects(flat: Collection, *, file: str, mass: NDArray | float = 0.0) -> Objects:
     """Return objects of a collection."""
-    charge = flat.get("Charge", np.zeros(len(flat["PT"]))).astype(np.int64)
-    momentum = from_pt_eta_phi_mass(flat["PT"], flat["Eta"], flat["Phi"], mass)
+    charge = _whole(flat.get("Charge", np.zeros(len(flat["PT"]))), "Charge", file=file)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused later
+        momentum = from_pt_eta_phi_mass(flat["PT"], flat["Eta"], flat["Phi"], mass)
     return Objects(flat["event"], momentum, charge)
 
 
-def _flavours(arrays: Mapping[str, Any], jets: Collection) -> NDArray[np.int64]:
+def _flavours(arrays: Mapping[str, Any], jets: Collection, *, file: str) -> NDArray[np.int64]:
     """Return true flavours of jets: 5, 4, or 0, which also stands for not known."""
     import awkward as ak
 
     if FLAVOUR not in arrays:
         return np.zeros(len(jets["PT"]), dtype=np.int64)
-    code = np.abs(ak.to_numpy(ak.flatten(arrays[FLAVOUR], axis=None)).astype(np.int64))
+    flat = ak.to_numpy(ak.flatten(arrays[FLAVOUR], axis=None)).astype(float)
+    code = np.abs(_whole(flat, FLAVOUR, file=file))
     return np.where(np.isin(code, (4, 5)), code, 0)

@@ -4,6 +4,7 @@ References:
     Amram, Szewc (2025), https://arxiv.org/abs/2506.06438
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bumpflow.damage import readable
 from bumpflow.ingest.layout import InvalidEvents
 from bumpflow.simulate.kinematics import from_pt_eta_phi_mass
 from bumpflow.simulate.select.diphoton import pair_features
@@ -24,6 +26,9 @@ FEATURES = (
 """Our names of the columns of ``feats``, in their order."""
 PARTS = {"bjets": ("pt", "eta", "phi", "mass"), "photons": ("pt", "eta", "phi")}
 """What the columns of ``bjets`` and ``photons`` are of the leading object, then of the other."""
+LARGEST, EXPANSION = 1 << 28, 100
+"""Bytes up to which data may be as large as they like, and how many times larger than in the
+file beyond that."""
 TOLERANCE = 0.01
 """Largest deviation of features from those of the objects, relative or in GeV."""
 
@@ -53,15 +58,15 @@ def read_feature_blocks(
     shapes = {"feats": len(FEATURES)}
     if use_objects:
         shapes |= {key: 2 * len(parts) for key, parts in PARTS.items()}
-    try:
-        with h5py.File(path, "r") as file:
-            n_events = _check_shapes(file, shapes, name=path.name)
-            for start in range(0, n_events, ROWS):
-                rows = {key: file[key][start : start + ROWS].astype(float) for key in shapes}
-                yield _name_columns(rows, first=start, name=path.name)
-    except (OSError, KeyError, RuntimeError) as error:  # whatever HDF5 makes of damage
-        msg = f"{path.name}: not a whole HDF5 file ({error}): fetch or write it again"
-        raise InvalidEvents(msg) from error
+    cure = "fetch or write it again"
+    with (
+        readable(path.name, "HDF5 file", error=InvalidEvents, cure=cure),
+        h5py.File(path, "r") as file,
+    ):
+        n_events = _check_shapes(file, shapes, name=path.name)
+        for start in range(0, n_events, ROWS):
+            rows = {key: file[key][start : start + ROWS].astype(float) for key in shapes}
+            yield _name_columns(rows, first=start, name=path.name)
 
 
 def _check_shapes(file: Any, widths: Mapping[str, int], *, name: str) -> int:  # noqa: ANN401
@@ -80,11 +85,24 @@ def _check_shapes(file: Any, widths: Mapping[str, int], *, name: str) -> int:  #
         if kind is None or kind.kind not in "fiu":
             msg = f"{name}: key {key!r} holds {kind}, but must hold numbers: write it again"
             raise InvalidEvents(msg)
+        _check_storage(file[key], key, name=name)
         counts[key] = shape[0]
     if len(set(counts.values())) > 1:
         msg = f"{name}: keys have different numbers of events, {counts}: write it again"
         raise InvalidEvents(msg)
     return counts["feats"]
+
+
+def _check_storage(data: Any, key: str, *, name: str) -> None:  # noqa: ANN401
+    """Refuse data that would fill the memory, or take for ever, although the file is small."""
+    size, stored = data.nbytes, data.id.get_storage_size()
+    piece = math.prod(data.chunks or (0,)) * data.dtype.itemsize
+    if size > LARGEST + EXPANSION * stored or piece > LARGEST:
+        msg = (
+            f"{name}: the file holds {stored} of the {size} bytes of key {key!r}, in pieces of"
+            f" {piece}: write it again, in smaller pieces"
+        )
+        raise InvalidEvents(msg)
 
 
 def _name_columns(

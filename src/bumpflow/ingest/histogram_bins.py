@@ -1,18 +1,14 @@
 """Bins as files give them, and what goes wrong with files of bins."""
 
-import struct
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
-import yaml
 from numpy.typing import NDArray
 
+from bumpflow import damage
 from bumpflow.hunts.histogram import InvalidHistogram, Place, join_bins
 
 SAME_STEP = 0.01
@@ -54,7 +50,8 @@ def center_edges(
         InvalidHistogram: If there are fewer than two centres, or they are not finite, ascending
             and equally far apart.
     """
-    steps = np.diff(centers)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is wrong below
+        steps = np.diff(centers)
     if not len(steps):
         msg = f"{file}: {len(centers)} bins, whose width their centres cannot tell: give all bins"
         raise InvalidHistogram(msg)
@@ -91,8 +88,9 @@ def width_edges(
     return join_bins(centers - widths / 2, centers + widths / 2, name=file, place=place)
 
 
-@contextmanager
-def readable(path: Path, kind: str, *, also: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+def readable(
+    path: Path, kind: str, *, also: tuple[type[Exception], ...] = ()
+) -> AbstractContextManager[None]:
     """Turn what a damaged or foreign file leads to into one exception with a cure.
 
     Args:
@@ -103,17 +101,8 @@ def readable(path: Path, kind: str, *, also: tuple[type[Exception], ...] = ()) -
     Raises:
         InvalidHistogram: If it cannot be read.
     """
-    damage = (OSError, EOFError, struct.error, zlib.error, pa.ArrowException, yaml.YAMLError)
-    # A wrong byte may send the reader anywhere.
-    astray = (ValueError, LookupError, ArithmeticError, RecursionError, AssertionError)
-    try:
-        yield
-    except InvalidHistogram:
-        raise
-    except (*damage, *astray, *also) as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        msg = f"{path}: not a whole {kind} file ({reason}): fetch or write it again"
-        raise InvalidHistogram(msg) from error
+    cure = "fetch or write it again"
+    return damage.readable(path, f"{kind} file", error=InvalidHistogram, cure=cure, also=also)
 
 
 def missing(what: str, name: object, known: list[str], *, file: str, cure: str) -> str:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from bumpflow.hunts.histogram import InvalidHistogram
+from bumpflow.ingest.baskets import check_baskets
 from bumpflow.ingest.histogram_bins import Bins, missing, readable
 from bumpflow.ingest.histogram_objects import find_object, open_root, readable_root
 from bumpflow.ingest.histogram_tables import (
@@ -195,7 +196,10 @@ def _text_layout(path: Path, column: str | int) -> tuple[int, list[str], str, in
 
 def _parquet_pieces(path: Path, column: str) -> Iterator[Piece]:
     """Yield the values of a column of a Parquet table."""
-    with readable(path, "Parquet"), pq.ParquetFile(path, pre_buffer=False) as file:
+    with (
+        readable(path, "Parquet"),
+        pq.ParquetFile(path, pre_buffer=False, page_checksum_verification=True) as file,
+    ):
         names = list(file.schema_arrow.names)
         if column not in names:
             raise InvalidHistogram(missing("column", column, names, file=path.name, cure=CURE))
@@ -215,6 +219,7 @@ def _root_pieces(path: Path, column: str, *, name: str | None) -> Iterator[Piece
         if column not in names:
             raise InvalidHistogram(missing("branch", column, names, file=path.name, cure=CURE))
         for start in range(0, tree.num_entries, ROWS):
+            check_baskets(tree[column], start=start, stop=start + ROWS)
             values = tree[column].array(entry_start=start, entry_stop=start + ROWS, library="np")
             if values.dtype.kind not in "fiu" or values.ndim != 1:
                 msg = (

@@ -1,6 +1,7 @@
 """Read histograms that files hold as such: ROOT's TH1 and HEPData's YAML tables."""
 
 import fnmatch
+import reprlib
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -10,8 +11,12 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from bumpflow.damage import uproot_errors
 from bumpflow.hunts.histogram import InvalidHistogram, join_bins
 from bumpflow.ingest.histogram_bins import Bins, center_edges, missing, readable
+
+LARGEST = 1 << 24
+"""Bytes beyond which a YAML file cannot be one table."""
 
 
 def read_root_bins(path: Path, name: str | None) -> Bins:
@@ -64,11 +69,7 @@ def _root_bins(histogram: Any) -> Bins:  # noqa: ANN401
 
 def readable_root(path: Path) -> AbstractContextManager[None]:
     """Turn what a damaged ROOT file leads uproot to into one exception with a cure."""
-    from uproot.deserialization import DeserializationError
-
-    # It takes an error of reading for the bytes themselves, or a wrong number for their size.
-    also = (DeserializationError, TypeError, AttributeError, NotImplementedError, MemoryError)
-    return readable(path, "ROOT", also=also)
+    return readable(path, "ROOT", also=uproot_errors())
 
 
 def open_root(path: Path) -> Any:  # noqa: ANN401
@@ -124,11 +125,16 @@ def read_hepdata_bins(path: Path, name: str | None) -> Bins:
     References:
         https://hepdata-submission.readthedocs.io/en/latest/data_yaml.html
     """
+    if path.stat().st_size > LARGEST:
+        msg = (
+            f"{path}: more than {LARGEST >> 20} MB, too much for a table: download the table alone"
+        )
+        raise InvalidHistogram(msg)
     with readable(path, "YAML"), path.open(encoding="utf-8") as stream:
         content = yaml.safe_load(stream)
     axes = _variables(content, "independent_variables", path=path)
     variables = _variables(content, "dependent_variables", path=path)
-    names = [str(_header(variable).get("name", "")) for variable in variables]
+    names = [_described(variable, "name") for variable in variables]
     if name is not None and name not in names:
         cure = "correct `object`"
         raise InvalidHistogram(
@@ -144,13 +150,11 @@ def read_hepdata_bins(path: Path, name: str | None) -> Bins:
     if len(values) != len(edges) - 1:
         msg = (
             f"{path}: {len(edges) - 1} bins, but {len(values)} values of"
-            f" {_header(chosen).get('name')!r}: give one per bin"
+            f" {_described(chosen, 'name')!r}: give one per bin"
         )
         raise InvalidHistogram(msg)
-    header = _header(axes[0])
-    return Bins(
-        values, edges, variable=str(header.get("name", "")), unit=str(header.get("units", ""))
-    )
+    variable, unit = (_described(axes[0], key) for key in ("name", "units"))
+    return Bins(values, edges, variable=variable, unit=unit)
 
 
 def _variables(content: Any, kind: str, *, path: Path) -> list[Mapping[str, Any]]:  # noqa: ANN401
@@ -171,10 +175,12 @@ def _variables(content: Any, kind: str, *, path: Path) -> list[Mapping[str, Any]
     return found
 
 
-def _header(variable: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a variable's header, empty if it has none."""
+def _described(variable: Mapping[str, Any], key: str) -> str:
+    """Return what the header of a variable says, empty if it says nothing."""
     header = variable.get("header")
-    return header if isinstance(header, Mapping) else {}
+    found = header.get(key, "") if isinstance(header, Mapping) else ""
+    # Anything else, written out, may fill the memory: aliases in YAML cost a file nothing.
+    return str(found) if isinstance(found, str | float) else ""
 
 
 def _numbers(variable: Mapping[str, Any], key: str, *, path: Path) -> NDArray[np.float64]:
@@ -185,8 +191,10 @@ def _numbers(variable: Mapping[str, Any], key: str, *, path: Path) -> NDArray[np
     # YAML has words for NaN and infinity, which are no numbers either, but found by later checks.
     wrong = [i for i in np.flatnonzero(np.isnan(numbers)) if not isinstance(found[i], float)]
     if wrong:
-        name = _header(variable).get("name", "a variable without a name")
-        said = "nothing" if found[wrong[0]] is None else repr(found[wrong[0]])
+        name = _described(variable, "name")
+        value = found[wrong[0]]
+        said = reprlib.repr(value) if isinstance(value, str) else f"a {type(value).__name__}"
+        said = "nothing" if value is None else said
         msg = (
             f"{path}, bin {wrong[0] + 1}: `{key}` of {name!r} is {said}, not a number: correct"
             " the bin or remove it from all variables"
@@ -201,5 +209,5 @@ def _number(value: object) -> float:
         return float("nan")
     try:
         return float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return float("nan")

@@ -98,7 +98,8 @@ def read_text_groups(path: Path, columns: Columns | None, *, by: str) -> dict[st
     position = find_column(by, table)
     lines: dict[str, list[int]] = {}
     for line, row in enumerate(rows[1:], start=1):
-        lines.setdefault(row[position], []).append(line)
+        name = row[position] if position < len(row) else ""
+        lines.setdefault(name, []).append(line)
     if "" in lines:
         where = f"{path.name}, line {numbers[lines[''][0]]}, column {by!r}"
         msg = f"{where}: a bin of no histogram: name its histogram or remove the line"
@@ -120,7 +121,8 @@ def column_names(path: Path) -> list[str]:
     """Return the names of a table's columns; none if it has no header or cannot be read."""
     try:
         if path.suffix == ".parquet":
-            return list(pq.read_schema(path).names)
+            with readable(path, "Parquet"):
+                return list(pq.read_schema(path).names)
         with pa.input_stream(str(path), compression="detect") as stream:
             head = stream.read(HEAD).decode("utf-8-sig", errors="replace")
         fields = split_lines(head, file=path.name)[1][0]
@@ -159,14 +161,20 @@ def split_lines(text: str, *, file: str) -> tuple[list[int], list[list[str]]]:
         msg = f"{file}: no line but comments: give one line per bin"
         raise InvalidHistogram(msg)
     separator = sniff_separator(lines[0][1])
-    if separator == " ":
-        rows = [content.split() for _, content in lines]
-    else:
-        contents = (content for _, content in lines)
-        rows = [
-            [field.strip() for field in row] for row in csv.reader(contents, delimiter=separator)
-        ]
+    rows = [_fields(content, separator, place=f"{file}, line {n}") for n, content in lines]
     return [number for number, _ in lines], rows
+
+
+def _fields(line: str, separator: str, *, place: str) -> list[str]:
+    """Return the fields of a line; a quote that is not closed ends with the line."""
+    if separator == " ":
+        return line.split()
+    try:
+        (row,) = csv.reader([line], delimiter=separator)
+    except csv.Error as error:
+        msg = f"{place}: {error}: correct the line or remove it"
+        raise InvalidHistogram(msg) from error
+    return [field.strip() for field in row]
 
 
 def sniff_separator(line: str) -> str:
@@ -279,8 +287,15 @@ def _open_parquet(path: Path) -> _Parquet:
 
     @cache
     def read(position: int) -> pa.ChunkedArray:
-        with readable(path, "Parquet"), pq.ParquetFile(path) as file:
-            return file.read(columns=[schema.field(position).name])[0]
+        with (
+            readable(path, "Parquet"),
+            pq.ParquetFile(path, page_checksum_verification=True) as file,
+        ):
+            found = file.read(columns=[schema.field(position).name])[0]
+            if len(found) != n_rows:
+                msg = f"a column has {len(found)} rows instead of {n_rows}"
+                raise ValueError(msg)
+            return found
 
     return _Parquet(path.name, schema, n_rows, read)
 

@@ -4,17 +4,18 @@ References:
     Alwall et al. (2007), https://arxiv.org/abs/hep-ph/0609017
 """
 
+import gzip
 import warnings
-import zlib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from itertools import islice
+from io import BufferedIOBase
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bumpflow.damage import readable
 from bumpflow.ingest.layout import InvalidEvents
 from bumpflow.ingest.objects import check_events
 from bumpflow.simulate.detector.objects import Events, Jets, Objects
@@ -26,8 +27,14 @@ ROWS = 10_000
 ELECTRON, MUON, PHOTON, GLUON = 11, 13, 22, 21
 CHARM, BOTTOM = 4, 5
 RESONANCES = {6: "top quark", 23: "Z boson", 24: "W boson", 25: "Higgs boson"}
+GZIP = b"\x1f\x8b"
+"""How gzipped files begin."""
 TIGHT = 2
 """Level of b tagging of b quarks."""
+LONGEST_HEADER, LONGEST_EVENT = 1 << 26, 1 << 22
+"""Bytes of text in which they must end."""
+MOST = 1 << 20
+"""Particles after which a batch ends."""
 
 
 def read_lhe_batches(path: Path, *, batch_size: int = ROWS) -> Iterator[Events]:
@@ -46,10 +53,10 @@ def read_lhe_batches(path: Path, *, batch_size: int = ROWS) -> Iterator[Events]:
             decay before it is measured, or numbers are impossible.
     """
     with _readable(path):
-        events = _open(path).events
+        file, stream = _open(path)
     first = 0
-    with closing(events):
-        while batch := _take(events, batch_size, path=path):
+    with closing(file.events):
+        while batch := _take(file.events, stream, batch_size, path=path):
             converted = _convert(batch, first=first, file=path.name)
             yield check_events(converted, first=first, file=path.name)
             first += len(batch)
@@ -65,37 +72,76 @@ def read_crosssection_pb(path: Path) -> tuple[float, float]:
         InvalidEvents: If the file is damaged.
     """
     with _readable(path):
-        file = _open(path)
+        file, _ = _open(path)
         file.events.close()
     processes = file.init.procInfo
     errors = [process.error for process in processes]
     return sum(process.xSection for process in processes), float(np.hypot.reduce(errors))
 
 
-def _open(path: Path) -> Any:  # noqa: ANN401
-    """Return a file of which the header has been read."""
+class _Stream:
+    """An open file that ends the reading of a header or an event that does not end.
+
+    Attributes:
+        left: Bytes that may still be read.
+    """
+
+    def __init__(self, file: BufferedIOBase) -> None:
+        self.left = LONGEST_HEADER
+        self._file = file
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._file.close()
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes, empty at the end."""
+        found = self._file.read(size)
+        self.left -= len(found)
+        if self.left < 0:
+            msg = "its header, or an event, does not end"
+            raise ValueError(msg)
+        return found
+
+
+def _open(path: Path) -> tuple[Any, _Stream]:
+    """Return a file of which the header has been read, and the stream that it comes from."""
     import pylhe
 
-    return pylhe.LHEFile.fromfile(path, with_attributes=False)
+    with path.open("rb") as start:
+        zipped = start.read(len(GZIP)) == GZIP
+    stream = _Stream(gzip.open(path) if zipped else path.open("rb"))  # noqa: SIM115
+    return pylhe.LHEFile.frombuffer(stream, with_attributes=False), stream
 
 
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
     """Turn whatever a damaged file leads to into one exception with a cure."""
-    try:
-        with warnings.catch_warnings():
-            # The reader merely warns where XML breaks off, and would return fewer events.
-            warnings.simplefilter("error", RuntimeWarning)
-            yield
-    except (RuntimeWarning, ValueError, IndexError, EOFError, OSError, zlib.error) as error:
-        msg = f"{path.name}: not a whole LHE file ({error}): fetch or write it again"
-        raise InvalidEvents(msg) from error
+    cure, also = "fetch or write it again", (RuntimeWarning,)
+    with (
+        readable(path.name, "LHE file", error=InvalidEvents, cure=cure, also=also),
+        warnings.catch_warnings(),
+    ):
+        # The reader merely warns where XML breaks off, and would return fewer events.
+        warnings.simplefilter("error", RuntimeWarning)
+        yield
 
 
-def _take(events: Iterator[Any], n: int, *, path: Path) -> list[Any]:
-    """Return the next ``n`` events, or as many as there are."""
+def _take(events: Iterator[Any], stream: _Stream, n: int, *, path: Path) -> list[Any]:
+    """Return the next ``n`` events, or as many as there are or have :data:`MOST` particles."""
+    batch: list[Any] = []
+    n_particles = 0
     with _readable(path):
-        return list(islice(events, n))
+        while len(batch) < n and n_particles < MOST:
+            stream.left = LONGEST_EVENT
+            event = next(events, None)
+            if event is None:
+                break
+            batch.append(event)
+            n_particles += len(event.particles)
+    return batch
 
 
 def _convert(batch: list[Any], *, first: int, file: str) -> Events:
@@ -107,6 +153,7 @@ def _convert(batch: list[Any], *, first: int, file: str) -> Events:
         if particle.status == OUTGOING
     ]
     table = np.array(rows, dtype=float).reshape(-1, 6)
+    _refuse_codes(table[:, 1], table[:, 0] + first, file=file)
     event, pdg, momentum = table[:, 0].astype(int), table[:, 1].astype(int), table[:, 2:]
     code = np.abs(pdg)
     _refuse_resonances(code, event + first, file=file)
@@ -143,6 +190,18 @@ def _convert_jets(event: NDArray, code: NDArray, momentum: NDArray) -> Jets:
         tag=np.where(code == BOTTOM, TIGHT, 0),
         flavour=np.where(np.isin(code, (CHARM, BOTTOM)), code, 0),
     )
+
+
+def _refuse_codes(code: NDArray, event: NDArray, *, file: str) -> None:
+    """Refuse codes that no particle can have: they have ten digits at most."""
+    wrong = np.abs(code) >= 1e10
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        msg = (
+            f"{file}, event {event[row]:.0f} (from 0): {code[row]:g} is not the code of a particle:"
+            " correct the event or remove it"
+        )
+        raise InvalidEvents(msg)
 
 
 def _refuse_resonances(code: NDArray, event: NDArray, *, file: str) -> None:

@@ -35,8 +35,18 @@ def store_sets(
 
 
 def load_sets(path: str | Path, *, device: torch.device) -> SetPosterior:
-    """Read stored posteriors, ready for use on a device."""
-    tensors, stored = io.read_tensors(path)
+    """Read stored posteriors, ready for use on a device.
+
+    Raises:
+        DamagedFile: If the file is damaged, or holds another kind of model.
+    """
+    posterior = io.read_model(path, _restore_sets)
+    posterior.network.to(device).eval()
+    return posterior
+
+
+def _restore_sets(tensors: Mapping[str, Tensor], stored: Mapping[str, Any]) -> SetPosterior:
+    """Return posteriors that :func:`store_sets` stored."""
     low, high = stored["n_events"]
     drawing = Drawing(
         BeamDump.from_settings(stored["setup"]),
@@ -45,7 +55,6 @@ def load_sets(path: str | Path, *, device: torch.device) -> SetPosterior:
     )
     posterior = SetPosterior.build(NetworkSettings(**stored["network"]), drawing)
     posterior.network.load_state_dict(tensors)
-    posterior.network.to(device).eval()
     return posterior
 
 
@@ -55,8 +64,16 @@ def store_published(network: PublishedNet) -> tuple[dict[str, Tensor], dict[str,
 
 
 def load_published(path: str | Path, *, device: torch.device) -> PublishedNet:
-    """Read a stored published network, ready for use on a device."""
-    tensors, settings = io.read_tensors(path)
+    """Read a stored published network, ready for use on a device.
+
+    Raises:
+        DamagedFile: If the file is damaged, or holds another kind of model.
+    """
+    return io.read_model(path, _restore_published).to(device).eval()
+
+
+def _restore_published(tensors: Mapping[str, Tensor], settings: Mapping[str, Any]) -> PublishedNet:
+    """Return a network that :func:`store_published` stored."""
     network = PublishedNet(PublishedSettings(**settings))
     network.load_state_dict(tensors)
-    return network.to(device).eval()
+    return network

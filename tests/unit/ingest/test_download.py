@@ -63,9 +63,8 @@ def test_without_checksum_anything_goes(server, target):
 
 
 def test_wrong_checksum_keeps_nothing(server, target):
-    with pytest.raises(
-        DownloadFailed, match=f"has the sha256 {SHA256}, not {'0' * 64}: nothing was"
-    ):
+    message = f"{server.url}/events.csv has the sha256 {SHA256}, not {'0' * 64}: nothing was"
+    with pytest.raises(DownloadFailed, match=message):
         download_file(f"{server.url}/events.csv", target, sha256="0" * 64)
     assert nothing_left(target)
     assert server.n_requests == 1
