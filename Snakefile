@@ -25,7 +25,6 @@ for part in studies.PARTS:
 
 
 rule all:
-    default_target: True
     input:
         "<results>/report.html",
         search.further_targets(config),

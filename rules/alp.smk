@@ -16,7 +16,7 @@ rule simulate_alps:
         "<benchmarks>/simulate_alps/{dataset}/{population}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=more_memory(2000),
         runtime=240,
     params:
         population=lambda wildcards: wildcards.population,
@@ -45,7 +45,7 @@ rule observe_alps:
         "<benchmarks>/observe_alps/{dataset}/{resolution}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=more_memory(2000),
         runtime=30,
     params:
         setup=beam_dump,
@@ -68,7 +68,7 @@ rule train_posterior:
         "<benchmarks>/train_posterior/{dataset}/{resolution}.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=more_memory(4000),
         runtime=600,
         gpu=gpus_needed(config["device"]),
     params:
@@ -96,7 +96,7 @@ rule train_ratio:
         "<benchmarks>/train_ratio/{dataset}/{resolution}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=more_memory(2000),
         runtime=600,
         gpu=gpus_needed(config["device"]),
     params:
@@ -125,7 +125,7 @@ rule train_pairs:
         network="|".join(alps.ARCHITECTURES),
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=more_memory(4000),
         runtime=600,
         gpu=gpus_needed(config["device"]),
     params:
@@ -148,7 +148,7 @@ rule check_moments:
         "<benchmarks>/check_moments.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=more_memory(2000),
         runtime=60,
     params:
         rows=config["alp"]["moments"],
@@ -177,7 +177,7 @@ rule check_posteriors:
         "<benchmarks>/check_posteriors/{dataset}/{resolution}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=more_memory(2000),
         runtime=60,
         gpu=gpus_needed(config["device"]),
     params:

@@ -20,6 +20,9 @@ rule plot_alp_features:
         features=figure_files("alp", "alp_features"),
     log:
         "<logs>/plot_alp_features/{dataset}.log",
+    benchmark:
+        "<benchmarks>/plot_alp_features/{dataset}.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,
@@ -46,6 +49,9 @@ rule plot_alp_posteriors:
         coverage=figure_files("alp", "alp_coverage"),
     log:
         "<logs>/plot_alp_posteriors/{dataset}.log",
+    benchmark:
+        "<benchmarks>/plot_alp_posteriors/{dataset}.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,
@@ -70,6 +76,9 @@ rule plot_alp_hunts:
         hunts=figure_files("alp", "alp_hunts"),
     log:
         "<logs>/plot_alp_hunts/{dataset}.log",
+    benchmark:
+        "<benchmarks>/plot_alp_hunts/{dataset}.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,
@@ -98,6 +107,9 @@ rule plot_alp_sensitivity:
         purity=figure_files("alp", "alp_purity"),
     log:
         "<logs>/plot_alp_sensitivity/{dataset}.log",
+    benchmark:
+        "<benchmarks>/plot_alp_sensitivity/{dataset}.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,
@@ -122,6 +134,9 @@ rule plot_alp_training:
         training=figure_files("alp", "alp_training"),
     log:
         "<logs>/plot_alp_training/{dataset}.log",
+    benchmark:
+        "<benchmarks>/plot_alp_training/{dataset}.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,
@@ -144,6 +159,9 @@ rule plot_alp_observed:
         observed=figure_files("alp", "alp_observed"),
     log:
         "<logs>/plot_alp_observed/{dataset}.log",
+    benchmark:
+        "<benchmarks>/plot_alp_observed/{dataset}.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,

@@ -21,7 +21,7 @@ rule rank_pairs:
         "<benchmarks>/rank_pairs/{dataset}/{resolution}.tsv"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=more_memory(3000),
         runtime=60,
         gpu=gpus_needed(config["device"]),
     params:
@@ -52,7 +52,7 @@ rule hunt_toys:
         "<benchmarks>/hunt_toys/{dataset}/{resolution}/{population}.tsv"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=more_memory(3000),
         runtime=240,
         gpu=gpus_needed(config["device"]),
     params:
@@ -85,7 +85,7 @@ rule measure_hunts:
         "<benchmarks>/measure_hunts/{dataset}/{resolution}.tsv"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=more_memory(3000),
         runtime=120,
     params:
         networks=config["alp"]["hunted"],
@@ -116,7 +116,7 @@ rule infer_parameters:
         "<benchmarks>/infer_parameters/{dataset}/{resolution}.tsv"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=more_memory(3000),
         runtime=60,
         gpu=gpus_needed(config["device"]),
     params:
@@ -150,7 +150,7 @@ rule hunt_events:
         "<benchmarks>/hunt_events/{dataset}/{observed}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=more_memory(2000),
         runtime=30,
         gpu=gpus_needed(config["device"]),
     params:
@@ -183,6 +183,9 @@ rule summarise_alps:
         summary="<results>/alp/summary.json",
     log:
         "<logs>/summarise_alps.log",
+    benchmark:
+        "<benchmarks>/summarise_alps.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,

@@ -18,7 +18,7 @@ rule fit_categories:
         "<benchmarks>/fit_categories/{mixture}.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=more_memory(4000),
         runtime=60,
     params:
         settings=config["ddp"]["categories"],

@@ -16,7 +16,7 @@ rule simulate_sets:
         "<benchmarks>/simulate_sets/{dataset}/{population}.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=more_memory(4000),
         runtime=240,
     params:
         n_sets=lambda wildcards: cinn.set_count(config, *wildcards),
@@ -42,7 +42,7 @@ rule train_sets:
         "<benchmarks>/train_sets/{dataset}.tsv"
     threads: 1
     resources:
-        mem_mb=6000,
+        mem_mb=more_memory(6000),
         runtime=600,
         gpu=gpus_needed(config["device"]),
     params:
@@ -72,7 +72,7 @@ rule train_single:
         "<benchmarks>/train_single/{dataset}/{setup}.tsv"
     threads: 1
     resources:
-        mem_mb=6000,
+        mem_mb=more_memory(6000),
         runtime=600,
         gpu=gpus_needed(config["device"]),
     params:
@@ -101,7 +101,7 @@ rule train_published:
         "<benchmarks>/train_published/{dataset}.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=more_memory(4000),
         runtime=600,
         gpu=gpus_needed(config["device"]),
     params:
@@ -129,7 +129,7 @@ rule tabulate_acceptance:
         "<benchmarks>/tabulate_acceptance/{dataset}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=more_memory(2000),
         runtime=120,
     params:
         setup=beam_dump,

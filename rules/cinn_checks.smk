@@ -20,7 +20,7 @@ rule diagnose_sets:
         "<benchmarks>/diagnose_sets/{dataset}.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=more_memory(4000),
         runtime=120,
         gpu=gpus_needed(config["device"]),
     params:
@@ -49,7 +49,7 @@ rule compare_detectors:
         "<benchmarks>/compare_detectors/{dataset}.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=more_memory(4000),
         runtime=240,
         gpu=gpus_needed(config["device"]),
     params:
@@ -82,7 +82,7 @@ rule compare_geometries:
         "<benchmarks>/compare_geometries/{dataset}.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=more_memory(4000),
         runtime=60,
         gpu=gpus_needed(config["device"]),
     params:
@@ -109,7 +109,7 @@ rule map_detectors:
         "<benchmarks>/map_detectors/{dataset}.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=more_memory(4000),
         runtime=120,
         gpu=gpus_needed(config["device"]),
     params:
@@ -138,7 +138,7 @@ rule draw_sets:
         "<benchmarks>/draw_sets/{dataset}.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=more_memory(4000),
         runtime=60,
         gpu=gpus_needed(config["device"]),
     params:
@@ -167,7 +167,7 @@ rule time_posterior:
         "<benchmarks>/time_posterior/{dataset}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=more_memory(2000),
         runtime=10,
         gpu=gpus_needed(config["device"]),
     params:
@@ -195,7 +195,7 @@ rule reconstruct_events:
         "<benchmarks>/reconstruct_events/{dataset}/{observed}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=more_memory(2000),
         runtime=30,
         gpu=gpus_needed(config["device"]),
     params:
@@ -222,6 +222,9 @@ rule summarise_cinn:
         summary="<results>/cinn/summary.json",
     log:
         "<logs>/summarise_cinn.log",
+    benchmark:
+        "<benchmarks>/summarise_cinn.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,

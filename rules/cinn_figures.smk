@@ -17,6 +17,9 @@ rule plot_cinn_posteriors:
         roles=figure_files("cinn", "cinn_roles"),
     log:
         "<logs>/plot_cinn_posteriors/{dataset}.log",
+    benchmark:
+        "<benchmarks>/plot_cinn_posteriors/{dataset}.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,
@@ -42,6 +45,9 @@ rule plot_cinn_calibration:
         training=figure_files("cinn", "cinn_training"),
     log:
         "<logs>/plot_cinn_calibration/{dataset}.log",
+    benchmark:
+        "<benchmarks>/plot_cinn_calibration/{dataset}.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,
@@ -65,6 +71,9 @@ rule plot_cinn_detectors:
         sensitivity=figure_files("cinn", "cinn_map"),
     log:
         "<logs>/plot_cinn_detectors/{dataset}.log",
+    benchmark:
+        "<benchmarks>/plot_cinn_detectors/{dataset}.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,
@@ -86,6 +95,9 @@ rule plot_cinn_observed:
         observed=figure_files("cinn", "cinn_observed"),
     log:
         "<logs>/plot_cinn_observed/{dataset}.log",
+    benchmark:
+        "<benchmarks>/plot_cinn_observed/{dataset}.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,

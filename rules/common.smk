@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bumpflow import config as studies
+from bumpflow import chunks, config as studies
 from bumpflow.compatibility import settings as alps
 from bumpflow.hunts import settings as hunts
 from bumpflow.reconstruction import settings as cinn
@@ -13,11 +13,15 @@ from bumpflow.device import gpus_needed
 from bumpflow.report.figures import each_figure
 from bumpflow.workflow import code_digest, derive_seed
 
-studies.check_config(
-    config,
-    schema=workflow.source_path("../config/config.schema.yaml"),
-    overlays=workflow.config_settings.configfiles,
-)
+BASE = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent
+AS_MODULE = not workflow.modifier.is_main_snakefile()  # gets what a project changes
+config = studies.complete(config, workflow.source_path("../config/config.yaml"))
+if workflow.is_main_process:  # not again in each job on a cluster
+    studies.check_config(
+        config,
+        schema=workflow.source_path("../config/config.schema.yaml"),
+        overlays=[] if AS_MODULE else workflow.config_settings.configfiles,
+    )
 
 
 def seed_for(rule):
@@ -25,20 +29,26 @@ def seed_for(rule):
     return lambda wildcards: derive_seed(config["seed"], rule, *wildcards)
 
 
+def more_memory(megabytes):
+    """Return a resources function: memory [MB], as much again with each attempt."""
+    return lambda wildcards, attempt: megabytes * attempt
+
+
 def code_of(script):
-    """Return a digest of ``scripts/<script>.py`` and of every module it uses."""
-    return code_digest(workflow.source_path(f"../scripts/{script}.py"))
+    """Return a params function: digest of ``scripts/<script>.py`` and all modules it uses."""
+    path = workflow.source_path(f"../scripts/{script}.py")
+    return lambda wildcards: code_digest(path)  # takes time: only where there are jobs
 
 
 def checkpoint_folder(script, job="{model}", level="{dataset}"):
-    """Return where a job keeps checkpoints, apart for each version of its code."""
-    folder = f"{studies.results_folder(config)}/checkpoints/{level}"
-    return f"{folder}/{job}/{code_of(script)}"
+    """Return a params function: where a job keeps checkpoints, apart for each code version."""
+    path = f"{studies.results_folder(config)}/checkpoints/{level}/{job}"
+    return lambda wildcards: f"{path.format(**wildcards)}/{code_of(script)(wildcards)}"
 
 
 def project_file(path):
     """Return ``path`` seen from the working directory, else from the workflow's folder."""
-    return studies.locate(path, base=workflow.basedir)
+    return studies.locate(path, base=BASE)
 
 
 def dataset_file(key):
@@ -60,9 +70,7 @@ def hunter_weights(wildcards):
 
 def categorised_files(wildcards):
     """Return the files of the events whose categories a mixture's name stands for."""
-    return [
-        project_file(path) for path in hunts.category_files(config, wildcards.mixture)
-    ]
+    return [*map(project_file, hunts.category_files(config, wildcards.mixture))]
 
 
 def sample_setting(wildcards):
@@ -82,13 +90,11 @@ def download_setting(key):
 
 def bench_summary(wildcards):
     """Return the summary of ``./run bench`` where it has been run."""
-    summary = Path("results/bench/summary.json")
-    return [summary] if summary.exists() else []
+    return [*Path("results/bench").glob("summary.json")]
 
 
 def figure_files(analysis, name, caption=None):
     """Return the files of a figure: PNG for the report, PDF for papers."""
     stem = f"<results>/{analysis}/{{dataset}}/figures/{name}"
-    caption = f"captions/{caption or name}.rst"
-    shown = {"caption": caption, "category": analysis, "labels": {"figure": name}}
-    return [report(f"{stem}.png", **shown), f"{stem}.pdf"]
+    shown = {"caption": f"captions/{caption or name}.rst", "category": analysis}
+    return [report(f"{stem}.png", **shown, labels={"figure": name}), f"{stem}.pdf"]

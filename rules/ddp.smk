@@ -18,7 +18,7 @@ rule train_hunter:
         "<benchmarks>/train_hunter/{hunter}.tsv"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=more_memory(3000),
         runtime=1440,
         gpu=gpus_needed(config["device"]),
     params:
@@ -48,7 +48,7 @@ rule calibrate_hunter:
         "<benchmarks>/calibrate_hunter/{hunter}.tsv"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=more_memory(3000),
         runtime=60,
         gpu=gpus_needed(config["device"]),
     params:
@@ -76,7 +76,7 @@ rule judge_hunter:
         "<benchmarks>/judge_hunter/{hunter}/{test}.tsv"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=more_memory(3000),
         runtime=240,
         gpu=gpus_needed(config["device"]),
     params:
@@ -101,7 +101,7 @@ rule check_global_p:
         "<benchmarks>/check_global_p/{hunter}.tsv"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=more_memory(3000),
         runtime=240,
         gpu=gpus_needed(config["device"]),
     params:
@@ -133,7 +133,7 @@ rule scan_histograms:
         "<benchmarks>/scan_histograms/{hunter}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=more_memory(2000),
         runtime=120,
         gpu=gpus_needed(config["device"]),
     params:
@@ -157,8 +157,9 @@ rule compare_hunters:
         "<benchmarks>/compare_hunters/{hunter}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=more_memory(2000),
         runtime=120,
+        gpu=gpus_needed(config["device"]),
     params:
         spectra=config["spectra"][config["ddp"]["comparison"]["spectra"]],
         settings=config["ddp"]["comparison"],
@@ -177,10 +178,13 @@ rule draw_examples:
         examples="<results>/ddp/{hunter}/examples.parquet",
     log:
         "<logs>/draw_examples/{hunter}.log",
+    benchmark:
+        "<benchmarks>/draw_examples/{hunter}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=more_memory(2000),
         runtime=10,
+        gpu=gpus_needed(config["device"]),
     params:
         spectra=config["spectra"][config["ddp"]["examples"]["spectra"]],
         settings=config["ddp"]["examples"],
@@ -201,6 +205,9 @@ rule summarise_ddp:
         summary="<results>/ddp/summary.json",
     log:
         "<logs>/summarise_ddp.log",
+    benchmark:
+        "<benchmarks>/summarise_ddp.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,

@@ -15,8 +15,11 @@ rule plot_histogram_scan:
         scan=figure_files("ddp", "scan_{histogram}", caption="scan_histogram"),
     log:
         "<logs>/plot_histogram_scan/{dataset}/{histogram}.log",
+    benchmark:
+        "<benchmarks>/plot_histogram_scan/{dataset}/{histogram}.tsv"
     wildcard_constraints:
         histogram=studies.NAME,
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,
@@ -41,6 +44,9 @@ rule plot_hunt_ranking:
         top=figure_files("ddp", "hunt_top"),
     log:
         "<logs>/plot_hunt_ranking/{dataset}.log",
+    benchmark:
+        "<benchmarks>/plot_hunt_ranking/{dataset}.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,
@@ -66,6 +72,7 @@ rule plot_hunt_tests:
         "<logs>/plot_hunt_tests/{dataset}.log",
     benchmark:
         "<benchmarks>/plot_hunt_tests/{dataset}.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,
@@ -86,6 +93,9 @@ rule plot_hunt_paper:
         paper=figure_files("ddp", "hunt_paper"),
     log:
         "<logs>/plot_hunt_paper/{dataset}.log",
+    benchmark:
+        "<benchmarks>/plot_hunt_paper/{dataset}.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,
@@ -104,6 +114,9 @@ rule plot_hunt_global_p:
         global_p=figure_files("ddp", "hunt_global_p"),
     log:
         "<logs>/plot_hunt_global_p/{dataset}.log",
+    benchmark:
+        "<benchmarks>/plot_hunt_global_p/{dataset}.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,
@@ -122,6 +135,9 @@ rule plot_hunt_comparison:
         comparison=figure_files("ddp", "hunt_comparison"),
     log:
         "<logs>/plot_hunt_comparison/{dataset}.log",
+    benchmark:
+        "<benchmarks>/plot_hunt_comparison/{dataset}.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,
@@ -140,6 +156,9 @@ rule plot_hunt_examples:
         examples=figure_files("ddp", "hunt_examples"),
     log:
         "<logs>/plot_hunt_examples/{dataset}.log",
+    benchmark:
+        "<benchmarks>/plot_hunt_examples/{dataset}.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,
@@ -161,6 +180,9 @@ rule plot_hunt_training:
         training=figure_files("ddp", "hunt_training"),
     log:
         "<logs>/plot_hunt_training/{dataset}.log",
+    benchmark:
+        "<benchmarks>/plot_hunt_training/{dataset}.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,

@@ -17,7 +17,7 @@ rule download_higgs:
         file="[^/]+",
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=more_memory(500),
         runtime=240,
     params:
         url=download_setting("url"),
@@ -26,10 +26,41 @@ rule download_higgs:
         "../scripts/download_higgs.py"
 
 
+rule ingest_chunk:
+    input:
+        events=dataset_file("path"),
+        labels=dataset_file("labels"),
+    output:
+        table=temp("<results>/events/{dataset}/chunks/{chunk}.parquet"),
+    log:
+        "<logs>/ingest_chunk/{dataset}/{chunk}.log",
+    benchmark:
+        "<benchmarks>/ingest_chunk/{dataset}/{chunk}.tsv"
+    threads: 2
+    resources:
+        mem_mb=more_memory(2000),
+        runtime=60,
+    params:
+        layout=lookup(within=config, dpath="datasets/{dataset}/layout"),
+        options=dataset_options,
+        chunk=lambda wildcards: [
+            int(wildcards.chunk),
+            chunks.dataset_chunks(config, wildcards.dataset),
+        ],
+        code=code_of("ingest_chunk"),
+    script:
+        "../scripts/ingest_chunk.py"
+
+
 rule ingest_events:
     input:
         events=dataset_file("path"),
         labels=dataset_file("labels"),
+        chunks=lambda wildcards: chunks.chunk_files(
+            chunks.dataset_chunks(config, wildcards.dataset),
+            f"<results>/events/{wildcards.dataset}/chunks/",
+            ".parquet",
+        ),
     output:
         table="<results>/events/{dataset}/ingested.parquet",
         record="<results>/events/{dataset}/ingest.json",
@@ -39,7 +70,7 @@ rule ingest_events:
         "<benchmarks>/ingest_events/{dataset}.tsv"
     threads: 2
     resources:
-        mem_mb=2000,
+        mem_mb=more_memory(2000),
         runtime=60,
     params:
         layout=lookup(within=config, dpath="datasets/{dataset}/layout"),
@@ -63,7 +94,7 @@ rule split_events:
         "<benchmarks>/split_events/{dataset}.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=more_memory(1000),
         runtime=30,
     params:
         fractions=config["splits"],

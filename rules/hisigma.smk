@@ -17,7 +17,7 @@ rule prepare_measurement:
         "<benchmarks>/prepare_measurement/{dataset}/{density}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=more_memory(2000),
         runtime=30,
     params:
         names=lambda wildcards: [
@@ -44,7 +44,7 @@ rule train_resonance:
         "<benchmarks>/train_resonance/{dataset}/{density}/{part}.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=more_memory(4000),
         runtime=600,
         gpu=gpus_needed(config["device"]),
     params:
@@ -63,11 +63,7 @@ rule train_resonance:
             config, wildcards.density, wildcards.part
         ),
         validation_fraction=config["hisigma"]["validation_fraction"],
-        checkpoints=lambda wildcards: checkpoint_folder(
-            "train_resonance",
-            job=f"{wildcards.density}/{wildcards.part}",
-            level=wildcards.dataset,
-        ),
+        checkpoints=checkpoint_folder("train_resonance", job="{density}/{part}"),
         device=config["device"],
         seed=seed_for("train_resonance"),
         code=code_of("train_resonance"),
@@ -87,7 +83,7 @@ rule fit_mass_shapes:
         "<benchmarks>/fit_mass_shapes/{dataset}/{density}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=more_memory(2000),
         runtime=30,
     params:
         measurement=measurement_setting,
@@ -114,7 +110,7 @@ rule fit_resonance:
         "<benchmarks>/fit_resonance/{dataset}/{density}.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=more_memory(4000),
         runtime=60,
         gpu=gpus_needed(config["device"]),
     params:
@@ -146,7 +142,7 @@ rule test_resonance:
         "<benchmarks>/test_resonance/{dataset}/{density}.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=more_memory(4000),
         runtime=240,
         gpu=gpus_needed(config["device"]),
     params:

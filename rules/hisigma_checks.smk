@@ -1,7 +1,8 @@
 """Check a measurement: other strategies, closure, goodness of fit, coverage; and sum up.
 
 Needs:    <results>/hisigma/{dataset}/{density}/... of hisigma.smk
-Produces: <results>/hisigma/{dataset}/{density}/..., <results>/hisigma/summary.json
+Produces: <results>/hisigma/{dataset}/{density}/..., <results>/hisigma/summary.json,
+          <results>/hisigma/{dataset}/figures/resonance_coverage.*
 """
 
 
@@ -19,7 +20,7 @@ rule compare_strategies:
         "<benchmarks>/compare_strategies/{dataset}/{density}.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=more_memory(4000),
         runtime=120,
         gpu=gpus_needed(config["device"]),
     params:
@@ -50,8 +51,9 @@ rule check_resonance:
         "<benchmarks>/check_resonance/{dataset}/{density}.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=more_memory(4000),
         runtime=60,
+        gpu=gpus_needed(config["device"]),
     params:
         measurement=measurement_setting,
         settings=config["hisigma"]["closure"],
@@ -73,7 +75,7 @@ rule check_normalisation:
         "<benchmarks>/check_normalisation/{dataset}/{density}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=more_memory(2000),
         runtime=60,
     params:
         measurement=measurement_setting,
@@ -97,7 +99,7 @@ rule run_experiment:
         "<benchmarks>/run_experiment/{dataset}/{density}/{replica}.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=more_memory(4000),
         runtime=600,
         gpu=gpus_needed(config["device"]),
     params:
@@ -113,16 +115,35 @@ rule run_experiment:
             config, wildcards.density
         ),
         validation_fraction=config["hisigma"]["validation_fraction"],
-        checkpoints=lambda wildcards: checkpoint_folder(
-            "run_experiment",
-            job=f"{wildcards.density}/experiment{wildcards.replica}",
-            level=wildcards.dataset,
+        checkpoints=checkpoint_folder(
+            "run_experiment", job="{density}/experiment{replica}"
         ),
         device=config["device"],
         seed=seed_for("run_experiment"),
         code=code_of("run_experiment"),
     script:
         "../scripts/run_experiment.py"
+
+
+rule plot_resonance_coverage:
+    input:
+        toys=coverage_toys,
+        style=project_file("config/matplotlibrc"),
+    output:
+        coverage=figure_files("hisigma", "resonance_coverage"),
+    log:
+        "<logs>/plot_resonance_coverage/{dataset}.log",
+    benchmark:
+        "<benchmarks>/plot_resonance_coverage/{dataset}.tsv"
+    localrule: True
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code_of("plot_resonance_coverage"),
+    script:
+        "../scripts/plot_resonance_coverage.py"
 
 
 rule summarise_hisigma:
@@ -142,6 +163,9 @@ rule summarise_hisigma:
         summary="<results>/hisigma/summary.json",
     log:
         "<logs>/summarise_hisigma.log",
+    benchmark:
+        "<benchmarks>/summarise_hisigma.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,

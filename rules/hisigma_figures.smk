@@ -1,4 +1,4 @@
-"""Draw resonance measurements: events, fits, tests, and coverage with a known truth.
+"""Draw resonance measurements: events, fits and tests.
 
 Needs:    artifacts of the measurement {dataset} with the selected set-ups of densities
 Produces: <results>/hisigma/{dataset}/figures/*.{png,pdf}
@@ -18,6 +18,9 @@ rule plot_resonance_features:
         features=figure_files("hisigma", "resonance_features"),
     log:
         "<logs>/plot_resonance_features/{dataset}.log",
+    benchmark:
+        "<benchmarks>/plot_resonance_features/{dataset}.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=2000,
@@ -39,6 +42,9 @@ rule plot_resonance_smearing:
         smearing=figure_files("hisigma", "resonance_smearing"),
     log:
         "<logs>/plot_resonance_smearing/{dataset}.log",
+    benchmark:
+        "<benchmarks>/plot_resonance_smearing/{dataset}.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=2000,
@@ -59,6 +65,9 @@ rule plot_resonance_variation:
         variation=figure_files("hisigma", "resonance_variation"),
     log:
         "<logs>/plot_resonance_variation/{dataset}.log",
+    benchmark:
+        "<benchmarks>/plot_resonance_variation/{dataset}.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=2000,
@@ -81,6 +90,9 @@ rule plot_resonance_shapes:
         mass_shapes=figure_files("hisigma", "resonance_mass_shapes"),
     log:
         "<logs>/plot_resonance_shapes/{dataset}.log",
+    benchmark:
+        "<benchmarks>/plot_resonance_shapes/{dataset}.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=2000,
@@ -103,6 +115,9 @@ rule plot_resonance_strategies:
         examples=figure_files("hisigma", "resonance_strategies"),
     log:
         "<logs>/plot_resonance_strategies/{dataset}.log",
+    benchmark:
+        "<benchmarks>/plot_resonance_strategies/{dataset}.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=2000,
@@ -126,6 +141,9 @@ rule plot_resonance_post_fit:
         signal_like=figure_files("hisigma", "resonance_signal_like"),
     log:
         "<logs>/plot_resonance_post_fit/{dataset}.log",
+    benchmark:
+        "<benchmarks>/plot_resonance_post_fit/{dataset}.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=2000,
@@ -151,6 +169,9 @@ rule plot_resonance_uncertainties:
         uncertainties=figure_files("hisigma", "resonance_uncertainties"),
     log:
         "<logs>/plot_resonance_uncertainties/{dataset}.log",
+    benchmark:
+        "<benchmarks>/plot_resonance_uncertainties/{dataset}.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,
@@ -173,6 +194,9 @@ rule plot_resonance_curves:
         systematics=figure_files("hisigma", "resonance_systematics"),
     log:
         "<logs>/plot_resonance_curves/{dataset}.log",
+    benchmark:
+        "<benchmarks>/plot_resonance_curves/{dataset}.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,
@@ -196,6 +220,9 @@ rule plot_resonance_tests:
         acceptance=figure_files("hisigma", "resonance_belt"),
     log:
         "<logs>/plot_resonance_tests/{dataset}.log",
+    benchmark:
+        "<benchmarks>/plot_resonance_tests/{dataset}.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,
@@ -206,21 +233,3 @@ rule plot_resonance_tests:
         code=code_of("plot_resonance_tests"),
     script:
         "../scripts/plot_resonance_tests.py"
-
-
-rule plot_resonance_coverage:
-    input:
-        toys=coverage_toys,
-        style=project_file("config/matplotlibrc"),
-    output:
-        coverage=figure_files("hisigma", "resonance_coverage"),
-    log:
-        "<logs>/plot_resonance_coverage/{dataset}.log",
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
-    params:
-        code=code_of("plot_resonance_coverage"),
-    script:
-        "../scripts/plot_resonance_coverage.py"

@@ -6,10 +6,44 @@ Produces: <results>/histfactory/{dataset}/{model}/..., <results>/histfactory/sum
 """
 
 
+rule generate_chunk:
+    input:
+        events="<results>/events/{dataset}/events.parquet",
+        model="<results>/surrogates/{dataset}/{model}/model.safetensors",
+    output:
+        generated=temp(
+            "<results>/histfactory/{dataset}/{model}/chunks/generated{chunk}.parquet"
+        ),
+    log:
+        "<logs>/generate_chunk/{dataset}/{model}/{chunk}.log",
+    benchmark:
+        "<benchmarks>/generate_chunk/{dataset}/{model}/{chunk}.tsv"
+    threads: 1
+    resources:
+        mem_mb=more_memory(2000),
+        runtime=240,
+        gpu=gpus_needed(config["device"]),
+    params:
+        label=config["surrogates"]["label"],
+        n_events=config["histfactory"]["n_events"],
+        block_size=config["surrogates"]["block_size"],
+        chunk=chunks.chunk_setting(config, "generate_background"),
+        device=config["device"],
+        table_seed=lambda wildcards: seed_for("generate_background")(wildcards[:2]),
+        code=code_of("generate_chunk"),
+    script:
+        "../scripts/generate_chunk.py"
+
+
 rule generate_background:
     input:
         events="<results>/events/{dataset}/events.parquet",
         model="<results>/surrogates/{dataset}/{model}/model.safetensors",
+        chunks=chunks.chunk_files(
+            config["chunks"]["generate_background"],
+            "<results>/histfactory/{dataset}/{model}/chunks/generated",
+            ".parquet",
+        ),
     output:
         generated="<results>/histfactory/{dataset}/{model}/generated.parquet",
     log:
@@ -18,13 +52,13 @@ rule generate_background:
         "<benchmarks>/generate_background/{dataset}/{model}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=more_memory(2000),
         runtime=240,
-        gpu=gpus_needed(config["device"]),
+        gpu=chunks.gpus_of(config, "generate_background"),
     params:
         label=config["surrogates"]["label"],
         n_events=config["histfactory"]["n_events"],
-        chunk_size=config["surrogates"]["chunk_size"],
+        block_size=config["surrogates"]["block_size"],
         device=config["device"],
         seed=seed_for("generate_background"),
         code=code_of("generate_background"),
@@ -45,7 +79,7 @@ rule train_selection:
         "<benchmarks>/train_selection/{dataset}/{model}.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=more_memory(4000),
         runtime=240,
         gpu=gpus_needed(config["device"]),
     params:
@@ -73,7 +107,7 @@ rule train_reweighting:
         "<benchmarks>/train_reweighting/{dataset}/{model}.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=more_memory(4000),
         runtime=240,
         gpu=gpus_needed(config["device"]),
     params:
@@ -88,6 +122,38 @@ rule train_reweighting:
         "../scripts/train_reweighting.py"
 
 
+rule score_chunk:
+    input:
+        background="<results>/events/{dataset}/events.parquet",
+        signal="<results>/events/%s/events.parquet" % search.signal_of(config)[0],
+        generated="<results>/histfactory/{dataset}/{model}/generated.parquet",
+        classifier="<results>/histfactory/{dataset}/{model}/selection.safetensors",
+        reweighter="<results>/histfactory/{dataset}/{model}/reweighting.safetensors",
+    output:
+        mc=temp("<results>/histfactory/{dataset}/{model}/chunks/mc{chunk}.parquet"),
+        surrogate=temp(
+            "<results>/histfactory/{dataset}/{model}/chunks/surrogate{chunk}.parquet"
+        ),
+    log:
+        "<logs>/score_chunk/{dataset}/{model}/{chunk}.log",
+    benchmark:
+        "<benchmarks>/score_chunk/{dataset}/{model}/{chunk}.tsv"
+    threads: 1
+    resources:
+        mem_mb=more_memory(2000),
+        runtime=120,
+        gpu=gpus_needed(config["device"]),
+    params:
+        inputs=config["features"] + config["surrogates"]["context"],
+        labels=[config["surrogates"]["label"], config["histfactory"]["signal"]["label"]],
+        splits=[*config["splits"]],
+        chunk=chunks.chunk_setting(config, "score_events"),
+        device=config["device"],
+        code=code_of("score_chunk"),
+    script:
+        "../scripts/score_chunk.py"
+
+
 rule score_events:
     input:
         background="<results>/events/{dataset}/events.parquet",
@@ -95,6 +161,16 @@ rule score_events:
         generated="<results>/histfactory/{dataset}/{model}/generated.parquet",
         classifier="<results>/histfactory/{dataset}/{model}/selection.safetensors",
         reweighter="<results>/histfactory/{dataset}/{model}/reweighting.safetensors",
+        mc_chunks=chunks.chunk_files(
+            config["chunks"]["score_events"],
+            "<results>/histfactory/{dataset}/{model}/chunks/mc",
+            ".parquet",
+        ),
+        surrogate_chunks=chunks.chunk_files(
+            config["chunks"]["score_events"],
+            "<results>/histfactory/{dataset}/{model}/chunks/surrogate",
+            ".parquet",
+        ),
     output:
         mc="<results>/histfactory/{dataset}/{model}/scored_mc.parquet",
         surrogate="<results>/histfactory/{dataset}/{model}/scored_surrogate.parquet",
@@ -104,9 +180,9 @@ rule score_events:
         "<benchmarks>/score_events/{dataset}/{model}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=more_memory(2000),
         runtime=120,
-        gpu=gpus_needed(config["device"]),
+        gpu=chunks.gpus_of(config, "score_events"),
     params:
         inputs=config["features"] + config["surrogates"]["context"],
         labels=[config["surrogates"]["label"], config["histfactory"]["signal"]["label"]],
@@ -130,7 +206,7 @@ rule judge_reweighting:
         "<benchmarks>/judge_reweighting/{dataset}/{model}.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=more_memory(4000),
         runtime=60,
     params:
         inputs=config["features"] + config["surrogates"]["context"],
@@ -155,7 +231,7 @@ rule fill_templates:
         "<benchmarks>/fill_templates/{dataset}/{model}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=more_memory(2000),
         runtime=60,
     params:
         observables=search.selected_observables(config),

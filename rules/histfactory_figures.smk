@@ -20,6 +20,7 @@ rule plot_selection:
         "<logs>/plot_selection/{dataset}.log",
     benchmark:
         "<benchmarks>/plot_selection/{dataset}.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=2000,
@@ -59,6 +60,7 @@ rule plot_fits:
         "<logs>/plot_fits/{dataset}.log",
     benchmark:
         "<benchmarks>/plot_fits/{dataset}.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,
@@ -95,6 +97,7 @@ rule plot_scans:
         "<logs>/plot_scans/{dataset}.log",
     benchmark:
         "<benchmarks>/plot_scans/{dataset}.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,
@@ -129,6 +132,7 @@ rule plot_toys:
         "<logs>/plot_toys/{dataset}.log",
     benchmark:
         "<benchmarks>/plot_toys/{dataset}.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,
@@ -156,6 +160,7 @@ rule plot_reweighting:
         "<logs>/plot_reweighting/{dataset}.log",
     benchmark:
         "<benchmarks>/plot_reweighting/{dataset}.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,

@@ -22,7 +22,7 @@ rule train_member:
         "<benchmarks>/train_member/{dataset}/{model}/{member}.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=more_memory(4000),
         runtime=720,
         gpu=gpus_needed(config["device"]),
     params:
@@ -51,9 +51,11 @@ rule build_workspace:
         injected="<results>/histfactory/{dataset}/{model}/{observable}/{arm}/workspace_injected.json",
     log:
         "<logs>/build_workspace/{dataset}/{model}/{observable}/{arm}.log",
+    benchmark:
+        "<benchmarks>/build_workspace/{dataset}/{model}/{observable}/{arm}.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=more_memory(1000),
         runtime=10,
     params:
         arm=lambda wildcards: wildcards.arm,
@@ -77,7 +79,7 @@ rule fit_workspace:
         "<benchmarks>/fit_workspace/{dataset}/{model}/{observable}/{arm}.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=more_memory(1000),
         runtime=20,
     params:
         binning=lookup(within=config, dpath="histfactory/observables/{observable}"),
@@ -99,7 +101,7 @@ rule scan_fits:
         "<benchmarks>/scan_fits/{dataset}/{model}/{observable}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=more_memory(2000),
         runtime=60,
     params:
         observable=lambda wildcards: wildcards.observable,
@@ -123,7 +125,7 @@ rule run_toys:
         "<benchmarks>/run_toys/{dataset}/{model}/{observable}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=more_memory(2000),
         runtime=60,
     params:
         observable=lambda wildcards: wildcards.observable,
@@ -145,6 +147,9 @@ rule summarise_histfactory:
         summary="<results>/histfactory/summary.json",
     log:
         "<logs>/summarise_histfactory/all.log",
+    benchmark:
+        "<benchmarks>/summarise_histfactory/all.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,

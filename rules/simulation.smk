@@ -14,7 +14,7 @@ rule tabulate_form_factors:
         "<benchmarks>/tabulate_form_factors.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=more_memory(1000),
         runtime=60,
     params:
         settings=config["simulation"]["form_factors"],
@@ -34,7 +34,7 @@ rule adapt_phase_space:
         sample=simulation.names_of(config, simulation.TREE),
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=more_memory(1000),
         runtime=60,
     params:
         sample=sample_setting,
@@ -55,7 +55,7 @@ rule derive_jet_scale:
         "<benchmarks>/derive_jet_scale/{detector}/{beams}.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=more_memory(1000),
         runtime=60,
     params:
         settings=lambda wildcards: simulation.jet_scale_settings(config, *wildcards),
@@ -81,7 +81,7 @@ rule simulate_chunk:
         sample=simulation.names_of(config),
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=more_memory(1000),
         runtime=240,
     params:
         sample=sample_setting,
@@ -101,11 +101,13 @@ rule write_partons:
         partons="<results>/samples/{sample}/partons.lhe.gz",
     log:
         "<logs>/write_partons/{sample}.log",
+    benchmark:
+        "<benchmarks>/write_partons/{sample}.tsv"
     wildcard_constraints:
         sample=simulation.names_of(config, (*simulation.LOOP, *simulation.TREE)),
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=more_memory(2000),
         runtime=60,
     params:
         sample=sample_setting,
@@ -126,11 +128,13 @@ rule gather_sample:
         record="<results>/samples/{sample}/sample.json",
     log:
         "<logs>/gather_sample/{sample}.log",
+    benchmark:
+        "<benchmarks>/gather_sample/{sample}.tsv"
     wildcard_constraints:
         sample=simulation.names_of(config),
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=more_memory(1000),
         runtime=30,
     params:
         code=code_of("gather_sample"),
@@ -152,7 +156,7 @@ rule convert_events:
         sample=simulation.names_of(config, simulation.FILES),
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=more_memory(1000),
         runtime=60,
     params:
         sample=sample_setting,
@@ -171,9 +175,11 @@ rule mix_samples:
         events="<results>/mixtures/{mixture}.parquet",
     log:
         "<logs>/mix_samples/{mixture}.log",
+    benchmark:
+        "<benchmarks>/mix_samples/{mixture}.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=more_memory(1000),
         runtime=30,
     params:
         mixture=lookup(within=config, dpath="mixtures/{mixture}"),

@@ -18,7 +18,7 @@ rule compare_benchmark:
         "<benchmarks>/compare_benchmark/{dataset}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=more_memory(2000),
         runtime=60,
         gpu=gpus_needed(config["device"]),
     params:
@@ -38,6 +38,9 @@ rule tabulate_double_higgs:
         totals="<results>/simulation/{dataset}/double_higgs_total.parquet",
     log:
         "<logs>/tabulate_double_higgs/{dataset}.log",
+    benchmark:
+        "<benchmarks>/tabulate_double_higgs/{dataset}.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,
@@ -75,6 +78,9 @@ rule summarise_simulation:
         summary="<results>/simulation/summary.json",
     log:
         "<logs>/summarise_simulation.log",
+    benchmark:
+        "<benchmarks>/summarise_simulation.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,

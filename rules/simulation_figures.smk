@@ -18,6 +18,7 @@ rule plot_benchmark:
         "<logs>/plot_benchmark/{dataset}.log",
     benchmark:
         "<benchmarks>/plot_benchmark/{dataset}.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,
@@ -39,6 +40,9 @@ rule plot_benchmark_roc:
         roc=figure_files("simulation", "benchmark_roc"),
     log:
         "<logs>/plot_benchmark_roc/{dataset}.log",
+    benchmark:
+        "<benchmarks>/plot_benchmark_roc/{dataset}.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,
@@ -64,6 +68,9 @@ rule plot_masses:
         masses=figure_files("simulation", "benchmark_masses"),
     log:
         "<logs>/plot_masses/{dataset}.log",
+    benchmark:
+        "<benchmarks>/plot_masses/{dataset}.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,
@@ -89,6 +96,9 @@ rule plot_jet_response:
         response=figure_files("simulation", "jet_response"),
     log:
         "<logs>/plot_jet_response/{dataset}.log",
+    benchmark:
+        "<benchmarks>/plot_jet_response/{dataset}.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,
@@ -111,6 +121,9 @@ rule plot_diphotons:
         features=figure_files("simulation", "diphoton_features"),
     log:
         "<logs>/plot_diphotons/{dataset}.log",
+    benchmark:
+        "<benchmarks>/plot_diphotons/{dataset}.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,
@@ -132,6 +145,9 @@ rule plot_double_higgs:
         crosssections=figure_files("simulation", "double_higgs"),
     log:
         "<logs>/plot_double_higgs/{dataset}.log",
+    benchmark:
+        "<benchmarks>/plot_double_higgs/{dataset}.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,
@@ -153,6 +169,9 @@ rule plot_bmesons:
         spectra=figure_files("simulation", "b_mesons"),
     log:
         "<logs>/plot_bmesons/{dataset}.log",
+    benchmark:
+        "<benchmarks>/plot_bmesons/{dataset}.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,
@@ -176,6 +195,7 @@ rule plot_mixture:
         "<logs>/plot_mixture/{dataset}.log",
     benchmark:
         "<benchmarks>/plot_mixture/{dataset}.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=2000,
@@ -201,6 +221,9 @@ rule plot_cutflows:
         cutflows=figure_files("simulation", "cutflows"),
     log:
         "<logs>/plot_cutflows/{dataset}.log",
+    benchmark:
+        "<benchmarks>/plot_cutflows/{dataset}.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,

@@ -22,6 +22,7 @@ rule plot_overlays:
         "<logs>/plot_overlays/{dataset}.log",
     benchmark:
         "<benchmarks>/plot_overlays/{dataset}.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,
@@ -51,6 +52,7 @@ rule plot_corner:
         "<logs>/plot_corner/{dataset}.log",
     benchmark:
         "<benchmarks>/plot_corner/{dataset}.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,
@@ -91,6 +93,7 @@ rule plot_training:
         "<logs>/plot_training/{dataset}.log",
     benchmark:
         "<benchmarks>/plot_training/{dataset}.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,
@@ -122,6 +125,7 @@ rule plot_divergences:
         "<logs>/plot_divergences/{dataset}.log",
     benchmark:
         "<benchmarks>/plot_divergences/{dataset}.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,
@@ -153,6 +157,7 @@ rule plot_c2st:
         "<logs>/plot_c2st/{dataset}.log",
     benchmark:
         "<benchmarks>/plot_c2st/{dataset}.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,
@@ -183,6 +188,9 @@ rule plot_scan:
         ),
     log:
         "<logs>/plot_scan/{dataset}/{scan}.log",
+    benchmark:
+        "<benchmarks>/plot_scan/{dataset}/{scan}.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,

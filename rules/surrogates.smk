@@ -19,7 +19,7 @@ rule train_surrogate:
         "<benchmarks>/train_surrogate/{dataset}/{model}.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=more_memory(4000),
         runtime=720,
         gpu=gpus_needed(config["device"]),
     params:
@@ -37,10 +37,49 @@ rule train_surrogate:
         "../scripts/train_surrogate.py"
 
 
+# The seed is the table's, not the chunk's: blocks of events have seeds of their own.
+rule sample_chunk:
+    input:
+        events="<results>/events/{dataset}/events.parquet",
+        model="<results>/surrogates/{dataset}/{model}/model.safetensors",
+    output:
+        generated=temp("<results>/surrogates/{dataset}/{model}/chunks/{chunk}.parquet"),
+        sampling=temp("<results>/surrogates/{dataset}/{model}/chunks/{chunk}.json"),
+    log:
+        "<logs>/sample_chunk/{dataset}/{model}/{chunk}.log",
+    benchmark:
+        "<benchmarks>/sample_chunk/{dataset}/{model}/{chunk}.tsv"
+    threads: 1
+    resources:
+        mem_mb=more_memory(2000),
+        runtime=120,
+        gpu=gpus_needed(config["device"]),
+    params:
+        label=config["surrogates"]["label"],
+        n_events=config["surrogates"]["n_events"],
+        block_size=config["surrogates"]["block_size"],
+        chunk=chunks.chunk_setting(config, "sample_surrogate"),
+        device=config["device"],
+        table_seed=lambda wildcards: seed_for("sample_surrogate")(wildcards[:2]),
+        code=code_of("sample_chunk"),
+    script:
+        "../scripts/sample_chunk.py"
+
+
 rule sample_surrogate:
     input:
         events="<results>/events/{dataset}/events.parquet",
         model="<results>/surrogates/{dataset}/{model}/model.safetensors",
+        chunks=chunks.chunk_files(
+            config["chunks"]["sample_surrogate"],
+            "<results>/surrogates/{dataset}/{model}/chunks/",
+            ".parquet",
+        ),
+        records=chunks.chunk_files(
+            config["chunks"]["sample_surrogate"],
+            "<results>/surrogates/{dataset}/{model}/chunks/",
+            ".json",
+        ),
     output:
         generated="<results>/surrogates/{dataset}/{model}/events.parquet",
         sampling="<results>/surrogates/{dataset}/{model}/sampling.json",
@@ -50,13 +89,13 @@ rule sample_surrogate:
         "<benchmarks>/sample_surrogate/{dataset}/{model}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=more_memory(2000),
         runtime=120,
-        gpu=gpus_needed(config["device"]),
+        gpu=chunks.gpus_of(config, "sample_surrogate"),
     params:
         label=config["surrogates"]["label"],
         n_events=config["surrogates"]["n_events"],
-        chunk_size=config["surrogates"]["chunk_size"],
+        block_size=config["surrogates"]["block_size"],
         device=config["device"],
         seed=seed_for("sample_surrogate"),
         code=code_of("sample_surrogate"),
@@ -74,9 +113,11 @@ rule draw_control:
         generated="<results>/surrogates/{dataset}/control/events.parquet",
     log:
         "<logs>/draw_control/{dataset}.log",
+    benchmark:
+        "<benchmarks>/draw_control/{dataset}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=more_memory(2000),
         runtime=10,
     params:
         features=config["features"] + config["surrogates"]["context"],
@@ -99,7 +140,7 @@ rule measure_divergences:
         "<benchmarks>/measure_divergences/{dataset}/{model}.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=more_memory(4000),
         runtime=30,
     params:
         features=config["features"],
@@ -126,8 +167,9 @@ rule run_c2st:
         "<benchmarks>/run_c2st/{dataset}/{model}.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=more_memory(4000),
         runtime=120,
+        gpu=gpus_needed(config["device"]),
     params:
         features=config["features"] + config["surrogates"]["context"],
         label=config["surrogates"]["label"],
@@ -165,6 +207,9 @@ rule summarise_surrogates:
         summary="<results>/surrogates/summary.json",
     log:
         "<logs>/summarise_surrogates/all.log",
+    benchmark:
+        "<benchmarks>/summarise_surrogates/all.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=500,

@@ -9,7 +9,7 @@ from bumpflow import io
 from bumpflow.device import choose_device
 from bumpflow.hunts.judging import calibrate_hunter, lengths_of
 from bumpflow.hunts.spectra import SpectraSettings, shape_coefficients
-from bumpflow.hunts.store import restore_hunter
+from bumpflow.hunts.store import load_hunter
 from bumpflow.workflow import run_rule
 
 
@@ -24,12 +24,13 @@ def main(
     seed: int,
 ) -> None:
     """Write what the estimates and intervals of ``network`` need to ``calibration``."""
-    tensors, kept = io.read_tensors(network)
+    hunter = load_hunter(network, device=choose_device(device))
+    _, kept = io.read_tensors(network)
     spectra = SpectraSettings.from_config({**kept["spectra"], "widths": kept["widths"]})
     low, high = spectra.n_bins
     lengths = [n for n in settings["n_bins"] if low <= n <= high]
     found = calibrate_hunter(
-        restore_hunter(tensors, kept, device=choose_device(device)),
+        hunter,
         spectra,
         lengths=lengths_of(settings["n_histograms"], lengths),
         correction=correction,

@@ -11,7 +11,7 @@ from bumpflow.device import choose_device
 from bumpflow.hunts.calibration import Calibration
 from bumpflow.hunts.judging import background_p_values, lengths_of
 from bumpflow.hunts.spectra import SpectraSettings, shape_coefficients
-from bumpflow.hunts.store import restore_hunter
+from bumpflow.hunts.store import load_hunter
 from bumpflow.workflow import run_rule
 
 
@@ -27,8 +27,7 @@ def main(
     seed: int,
 ) -> None:
     """Write p-values of each group of histograms, those held out from training among them."""
-    tensors, kept = io.read_tensors(network)
-    hunter = restore_hunter(tensors, kept, device=choose_device(device))
+    hunter = load_hunter(network, device=choose_device(device))
     corrections = Calibration.from_table(io.read_table(calibration))
     generator = torch.Generator().manual_seed(seed)
     known = shape_coefficients(io.read_table(shapes), split="test")

@@ -7,7 +7,7 @@ from bumpflow import io
 from bumpflow.device import choose_device
 from bumpflow.hunts.methods import compare_methods
 from bumpflow.hunts.spectra import SpectraSettings
-from bumpflow.hunts.store import restore_hunter
+from bumpflow.hunts.store import load_hunter
 from bumpflow.workflow import run_rule
 
 
@@ -22,7 +22,7 @@ def main(
 ) -> None:
     """Hunt in histograms with and without signals by each method; write one row of each."""
     table = compare_methods(
-        restore_hunter(*io.read_tensors(network), device=choose_device(device)),
+        load_hunter(network, device=choose_device(device)),
         SpectraSettings.from_config(spectra),
         n=settings["n_histograms"],
         n_bins=settings["n_bins"],

@@ -9,7 +9,7 @@ from bumpflow import io
 from bumpflow.device import choose_device
 from bumpflow.hunts.methods import show_examples
 from bumpflow.hunts.spectra import SpectraSettings, shape_coefficients
-from bumpflow.hunts.store import restore_hunter
+from bumpflow.hunts.store import load_hunter
 from bumpflow.workflow import run_rule
 
 
@@ -25,7 +25,7 @@ def main(
 ) -> None:
     """Write one row per bin of each example."""
     table = show_examples(
-        restore_hunter(*io.read_tensors(network), device=choose_device(device)),
+        load_hunter(network, device=choose_device(device)),
         SpectraSettings.from_config(spectra),
         lengths=settings["n_bins"],
         degree=settings["degree"],

@@ -2,46 +2,39 @@
 
 from pathlib import Path
 
-import torch
-
-from bumpflow import io
+from bumpflow.chunks import WHOLE, join_chunks
 from bumpflow.device import choose_device
 from bumpflow.flows.density import load
-from bumpflow.search.selection import draw_pieces
-from bumpflow.workflow import derive_seed, progress, run_rule
+from bumpflow.search.background import draw_background
+from bumpflow.workflow import run_rule
 
 
 def main(
     *,
     events: Path,
     model: Path,
+    chunks: list[Path],
     generated: Path,
     label: int,
     n_events: dict[str, int],
-    chunk_size: int,
+    block_size: int,
     device: str,
     seed: int,
 ) -> None:
     """Draw events from ``model`` for each purpose in ``n_events``; none serves two."""
-    on = choose_device(device)
-    density = load(model, device=on)
-    names, context = list(density.settings.context), None
-    if names:
-        context = torch.tensor(
-            io.read_events(events, features=names, label=label, splits=["train"])
-        )
-    with io.TableWriter(generated, metadata={"source": f"drawn from {model.name}"}) as writer:
-        for purpose, n in n_events.items():
-            pieces = draw_pieces(
-                density,
-                n,
-                chunk_size=chunk_size,
-                seed=derive_seed(seed, purpose),
-                device=on,
-                context=context,
-            )
-            for piece in progress(pieces, total=-(-n // chunk_size)):
-                writer.write(io.as_split(piece, purpose, names=[*n_events], label=0))
+    if chunks:
+        join_chunks(chunks, generated)
+        return
+    draw_background(
+        load(model, device=choose_device(device)),
+        events,
+        generated,
+        label=label,
+        n_events=n_events,
+        block_size=block_size,
+        chunk=WHOLE,
+        seed=seed,
+    )
 
 
 if __name__ == "__main__":

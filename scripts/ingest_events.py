@@ -14,6 +14,7 @@ def main(
     *,
     events: Path,
     labels: Path | list[Path],
+    chunks: list[Path],
     table: Path,
     record: Path,
     layout: Literal["higgs", "table"],
@@ -24,7 +25,8 @@ def main(
 ) -> None:
     """Check ``events``, write them to ``table`` and what was found to ``record``.
 
-    ``labels`` is the file of labels beside an ``.npy`` file, an empty list otherwise.
+    ``labels`` is the file of labels beside an ``.npy`` file, an empty list otherwise; ``chunks``
+    are the parts that other jobs have read of a large file.
     """
     found = ingest(
         events,
@@ -33,6 +35,7 @@ def main(
         source=source,
         duplicates=duplicates,
         labels=labels if isinstance(labels, Path) else None,
+        chunks=chunks,
         sha256=sha256,
     )
     io.write_json(record, found._asdict())

@@ -10,7 +10,7 @@ from bumpflow.device import choose_device
 from bumpflow.hunts.calibration import Calibration
 from bumpflow.hunts.judging import judge_hunter, lengths_of
 from bumpflow.hunts.spectra import SpectraSettings, shape_coefficients
-from bumpflow.hunts.store import restore_hunter
+from bumpflow.hunts.store import load_hunter
 from bumpflow.workflow import run_rule
 
 
@@ -25,9 +25,8 @@ def main(
     seed: int,
 ) -> None:
     """Draw histograms that ``network`` was not trained with and write one row of each."""
-    tensors, kept = io.read_tensors(network)
     judged = judge_hunter(
-        restore_hunter(tensors, kept, device=choose_device(device)),
+        load_hunter(network, device=choose_device(device)),
         SpectraSettings.from_config(settings["spectra"]),
         lengths=lengths_of(settings["n_histograms"], settings["n_bins"]),
         calibration=Calibration.from_table(io.read_table(calibration)),

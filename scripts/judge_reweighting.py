@@ -29,8 +29,8 @@ def main(
     found = judge_reweighting(
         train, test, generated[:, :-1], generated[:, -1], settings=settings, seed=seed
     )
-    _, stored = io.read_tensors(reweighter)
-    numbers = {name: stored[name] for name in ("slope", "offset", "clip")}
+    names = ("slope", "offset", "clip")
+    numbers = io.read_model(reweighter, lambda _, stored: {name: stored[name] for name in names})
     io.write_json(record, numbers | {"n_train": len(train)} | found)
 
 

@@ -10,7 +10,7 @@ from bumpflow import io
 from bumpflow.device import choose_device
 from bumpflow.hunts.calibration import Calibration
 from bumpflow.hunts.scanning import list_bumps, rank, scan_histograms
-from bumpflow.hunts.store import restore_hunter
+from bumpflow.hunts.store import load_hunter
 from bumpflow.ingest.histograms import read_histograms
 from bumpflow.workflow import derive_seed, run_rule
 
@@ -35,7 +35,7 @@ def main(
     seeds = [derive_seed(seed, histogram.name) for histogram in read]
     found = scan_histograms(
         read,
-        restore_hunter(*io.read_tensors(network), device=choose_device(device)),
+        load_hunter(network, device=choose_device(device)),
         calibration=Calibration.from_table(io.read_table(calibration)),
         generators=[torch.Generator().manual_seed(own) for own in seeds],
         **settings,

@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-from bumpflow import io
-from bumpflow.classifiers import restore_networks
+from bumpflow.chunks import WHOLE, join_chunks
 from bumpflow.device import choose_device
-from bumpflow.evaluate import reweighting
-from bumpflow.search.selection import score_pieces
+from bumpflow.search.background import load_judges, score_search
 from bumpflow.workflow import run_rule
 
 
@@ -17,6 +15,8 @@ def main(
     generated: Path,
     classifier: Path,
     reweighter: Path,
+    mc_chunks: list[Path],
+    surrogate_chunks: list[Path],
     mc: Path,
     surrogate: Path,
     inputs: list[str],
@@ -29,19 +29,21 @@ def main(
     ``labels`` are those of background and signal in their own files; in the scored ones they
     are 0 and 1.
     """
-    on = choose_device(device)
-    (network,) = restore_networks(*io.read_tensors(classifier), device=on)
-    weigher = reweighting.restore(*io.read_tensors(reweighter), device=on)
-    with io.TableWriter(mc) as writer:
-        for number, (path, label) in enumerate(zip((background, signal), labels, strict=True)):
-            for split in splits:
-                pieces = io.read_event_pieces(path, columns=inputs, label=label, splits=[split])
-                for piece in score_pieces(pieces, inputs=inputs, classifier=network):
-                    writer.write(io.as_split(piece, split, names=splits, label=number))
-    with io.TableWriter(surrogate) as writer:
-        pieces = io.read_event_pieces(generated, columns=inputs, label=0, splits=["template"])
-        for piece in score_pieces(pieces, inputs=inputs, classifier=network, reweighter=weigher):
-            writer.write(io.as_split(piece, "template", names=["template"], label=0))
+    if mc_chunks:
+        join_chunks(mc_chunks, mc)
+        join_chunks(surrogate_chunks, surrogate)
+        return
+    score_search(
+        background,
+        signal,
+        generated,
+        targets=(mc, surrogate),
+        judges=load_judges(classifier, reweighter, device=choose_device(device)),
+        inputs=inputs,
+        labels=labels,
+        splits=splits,
+        chunk=WHOLE,
+    )
 
 
 if __name__ == "__main__":

@@ -51,6 +51,7 @@ def main(
     }
     io.write_table(history, losses)
     io.write_json(record, kept | about | spent)
+    io.remove_folder(Path(checkpoints).parent)  # those of older code, too
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bumpflow import io
+from bumpflow.report import provenance
 from bumpflow.report.page import Figure, Study, render_page
-from bumpflow.report.provenance import describe_machine, find_commit, list_versions
 from bumpflow.summary import from_table
 from bumpflow.workflow import run_rule
 
@@ -16,17 +16,18 @@ def main(
     captions: list[Path],
     records: list[Path],
     scorecard: Path,
+    resources: Path,
     config: Path,
     page: list[Path],
     report: Path,
-    benchmarks: str,
 ) -> None:
     """Collect ``figures`` with their ``captions``, ``scorecard`` and ``config`` in ``report``.
 
-    ``records`` tell which devices networks ran on, ``page`` holds the page's templates, and
-    ``benchmarks`` is the folder of the jobs' run times.
+    ``records`` tell which devices networks ran on, ``resources`` what the jobs took, and ``page``
+    holds the page's templates.
     """
     folder, settings = report.parent, io.read_yaml(config)
+    jobs, elapsed = io.read_table(resources), io.read_table_metadata(resources)["elapsed_seconds"]
     devices = {io.read_json(path)["device"] for path in records}
     study = Study(
         name=settings["study"],
@@ -41,13 +42,14 @@ def main(
         quantities=from_table(io.read_table(scorecard)),
         config=settings,
         config_text=io.read_text(config),
-        benchmarks=io.read_benchmarks(benchmarks),
-        versions=list_versions(),
+        resources=jobs,
+        versions=provenance.list_versions(),
         facts={
             "Seed of the study": str(settings["seed"]),
             "Device of the networks": ", ".join(sorted(devices)) or settings["device"],
-            "Machine": describe_machine(),
-            "Commit": find_commit(page[0].parent) or "not known",
+            "Machine": provenance.describe_machine(),
+            "Time": provenance.describe_time(jobs["seconds"].sum(), float(elapsed)),
+            "Commit": provenance.find_commit(page[0].parent) or "not known",
         },
         date=datetime.now(UTC).strftime("%d %B %Y, %H:%M UTC"),
     )

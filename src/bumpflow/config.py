@@ -9,6 +9,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from bumpflow import io
+from bumpflow.chunks import COMPRESSED, dataset_chunks
 from bumpflow.compatibility.settings import check_alps, shown_beam_dump
 from bumpflow.hunts.settings import check_hunts
 from bumpflow.ingest.layout import build_layout
@@ -19,6 +20,8 @@ from bumpflow.simulate.settings import check_simulation
 from bumpflow.suggest import suggest
 
 DEFAULT_STUDY = "default"
+MOST_VALUES, DEEPEST, LARGEST = 100_000, 30, 10**300
+"""Values of a configuration, their depth and size, beyond which it is a mistake."""
 RESULTS = Path("results")
 DOWNLOADS = RESULTS / "downloads"
 READING_OPTIONS = ("header", "label", "columns", "nonnegative")
@@ -117,8 +120,10 @@ def check_config(
         InvalidConfig: If keys or values do not fit the schema, or contradict each other; it
             names every fault with its place.
     """
-    validator = Draft202012Validator(io.read_yaml(schema))
-    faults = [fault for error in validator.iter_errors(config) for fault in _explain(error)]
+    faults = [*_check_extent(config)]
+    if not faults:
+        validator = Draft202012Validator(io.read_yaml(schema))
+        faults = [fault for error in validator.iter_errors(config) for fault in _explain(error)]
     if not faults:
         faults = [*_check_study(config, overlays), *_check_names(config), *_check_sums(config)]
         faults += _check_datasets(config)
@@ -133,6 +138,27 @@ def check_config(
         lines = "\n".join(f"  - {fault}" for fault in faults)
         msg = f"the configuration cannot be used:\n{lines}"
         raise InvalidConfig(msg)
+
+
+def complete(config: Mapping[str, Any], defaults: str | Path) -> dict[str, Any]:
+    """Return the configuration with defaults for what it lacks, as Snakemake merges overlays.
+
+    Where the workflow is a module of another, Snakemake leaves its own file of defaults out.
+
+    Args:
+        config: What a study or a project sets.
+        defaults: File of all defaults.
+    """
+    return _overlay(io.read_yaml(defaults), config)
+
+
+def _overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``below`` with what ``above`` sets: maps merge, all else is replaced."""
+    merged = dict(below)
+    for key, value in above.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = _overlay(merged[key], value) if both else value
+    return merged
 
 
 def results_folder(config: Mapping[str, Any]) -> str:
@@ -261,8 +287,27 @@ def member_settings(config: Mapping[str, Any], model: str) -> dict[str, Any]:
         "reweighting": search["reweighting"],
         "n_template": search_size(config) // search["ensemble"]["thinning"],
         "n_reweighting": search["n_events"]["reweighting"],
-        "chunk_size": config["surrogates"]["chunk_size"],
+        "block_size": config["surrogates"]["block_size"],
     }
+
+
+def _check_extent(config: Mapping[str, Any]) -> Iterator[str]:
+    """Find what cannot be written out: YAML's aliases and digits make much out of a few bytes."""
+    pending: list[tuple[tuple[Any, ...], Any]] = [((), config)]
+    n_values = 0
+    while pending:
+        place, value = pending.pop()
+        n_values += 1
+        where = ".".join(map(str, place)) or "the top level"
+        if n_values > MOST_VALUES or len(place) > DEEPEST:
+            yield f"{where}: endless or far too long: look for aliases (*name) here"
+            return
+        if isinstance(value, int) and abs(value) >= LARGEST:
+            yield f"{where}: a number of more than {len(str(LARGEST)) - 1} digits: correct it"
+        if isinstance(value, Mapping):
+            pending.extend(((*place, key), part) for key, part in value.items())
+        elif isinstance(value, list):
+            pending.extend(((*place, index), part) for index, part in enumerate(value))
 
 
 def _explain(error: ValidationError) -> Iterator[str]:
@@ -273,7 +318,7 @@ def _explain(error: ValidationError) -> Iterator[str]:
         known = list(schema.get("properties", {}))
         for key in given:
             if key not in known:
-                yield f"{place}: unknown key {key!r}{suggest(key, known)}"
+                yield f"{place}: unknown key {key!r}{suggest(str(key), known)}"
     else:
         yield f"{place}: {error.message}"
 
@@ -322,6 +367,11 @@ def _check_datasets(config: Mapping[str, Any]) -> Iterator[str]:
             yield from _check_generated(config, name, dataset)
         elif "url" in dataset and Path(dataset["path"]).parent != DOWNLOADS:
             yield f"datasets.{name}.path: what is fetched by `url` goes to {DOWNLOADS}/"
+        if dataset_chunks(config, name) > 1 and dataset.get("path", "").endswith(COMPRESSED):
+            yield (
+                f"datasets.{name}.chunks: {Path(dataset['path']).name} is compressed as a whole and"
+                " read by one job: unpack it, or leave `chunks` out"
+            )
         try:
             columns = build_layout(dataset["layout"], reading_options(dataset)).features
         except ValueError as error:

@@ -1,6 +1,7 @@
 """What the surrogates' jobs read and record."""
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,8 +10,10 @@ import torch
 from torch import Tensor
 
 from bumpflow import io
-from bumpflow.flows.density import EventDensity, mirror
+from bumpflow.chunks import count_blocks, share, write_pieces
+from bumpflow.flows.density import EventDensity, draw_blocks, mirror
 from bumpflow.train import TrainSettings
+from bumpflow.workflow import progress
 
 
 class Events(NamedTuple):
@@ -67,6 +70,14 @@ def read_process(
     return Events(values[:, :n], values[:, n:] if context else None, tuple(columns))
 
 
+def read_context(path: Path, density: EventDensity, *, label: int) -> Tensor | None:
+    """Return the context features of the training events, shape ``(n, context)``, or none."""
+    names = list(density.settings.context)
+    if not names:
+        return None
+    return torch.tensor(io.read_events(path, features=names, label=label, splits=["train"]))
+
+
 def training_record(
     density: EventDensity,
     history: pd.DataFrame,
@@ -97,7 +108,7 @@ def training_record(
         "best_epoch": [int(epoch) for epoch in best["epoch"]],
         "seconds": seconds,
         "events_per_second": n_train * len(history) / seconds,
-        "device": str(device),
+        "device": device.type,
         **{f"{name}_nll": value for name, value in nll.items()},
         "member_validation_nll": by_member.tolist(),
     }
@@ -107,14 +118,61 @@ def _on(tensor: Tensor | None, device: torch.device) -> Tensor | None:
     return None if tensor is None else tensor.to(device)
 
 
-def sampling_record(
-    n_events: int, n_redrawn: int, *, seconds: float, device: torch.device
+def draw_process(
+    density: EventDensity,
+    generated: Path,
+    *,
+    n_events: int,
+    block_size: int,
+    chunk: Sequence[int],
+    seed: int,
+    context: Tensor | None,
 ) -> dict[str, Any]:
-    """Return what there is to say about a sampling; ``seconds`` excludes writing."""
-    return {
-        "n": n_events,
-        "n_redrawn": n_redrawn,
-        "seconds": seconds,
-        "events_per_second": n_events / seconds,
-        "device": str(device),
-    }
+    """Draw a chunk of the events of one process, and write it.
+
+    Args:
+        density: Trained surrogate, on its device.
+        generated: Parquet file to write.
+        n_events: Number of events in all chunks.
+        block_size: Events in a block.
+        chunk: Number of the chunk, and how many there are.
+        seed: Seed of all chunks.
+        context: Observed context features to draw from, shape ``(m, context)``, or none.
+
+    Returns:
+        Number of events, how many had to be drawn again, and seconds without those of writing.
+    """
+    blocks = share(count_blocks(n_events, block_size), chunk)
+    device = density.lower.device
+    drawn = draw_blocks(
+        density,
+        n_events,
+        block_size=block_size,
+        seed=seed,
+        blocks=blocks,
+        context=_on(context, device),
+    )
+    record: dict[str, Any] = {"n": 0, "n_redrawn": 0, "seconds": 0.0, "device": device.type}
+
+    def tables() -> Iterator[pd.DataFrame]:
+        start = time.perf_counter()
+        for block in progress(drawn, total=len(blocks)):
+            table = block.table(density.settings.features, density.settings.context)
+            record["n"] += len(table)
+            record["n_redrawn"] += block.n_redrawn
+            record["seconds"] += time.perf_counter() - start
+            yield table
+            start = time.perf_counter()
+
+    write_pieces(generated, tables(), metadata={"source": "drawn from model.safetensors"})
+    return record
+
+
+def sampling_record(chunks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what there is to say about a sampling, from what :func:`draw_process` does of chunks.
+
+    Seconds add up, so the rate is that of one job.
+    """
+    total = {key: sum(chunk[key] for chunk in chunks) for key in ("n", "n_redrawn", "seconds")}
+    rate = {"events_per_second": total["n"] / total["seconds"]}
+    return total | rate | {"device": chunks[0]["device"]}

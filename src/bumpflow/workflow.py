@@ -10,11 +10,12 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from tqdm import tqdm
 
 from bumpflow.device import limit_threads
+from bumpflow.disk import remove_parts, room_for
 
 log = logging.getLogger(__name__)
 
@@ -26,14 +27,18 @@ def run_rule(main: Callable[..., None], job: Any) -> None:  # noqa: ANN401
     """Call ``main`` with a job's named input, output and params as keywords.
 
     The job's log receives every message and, if ``main`` fails, its traceback; numerical
-    libraries get as many threads as the job was given.
+    libraries get as many threads as the job was given. What a killed job left half written is
+    removed first.
 
     Args:
         main: The script's one function; it takes keywords only.
         job: The ``snakemake`` object that Snakemake injects into a script.
     """
-    _start_log(Path(job.log[0]))
+    with room_for(job.log[0]):
+        _start_log(Path(job.log[0]))
     limit_threads(job.threads)
+    for path in job.output:
+        remove_parts(path)
     arguments = dict([*job.input.items(), *job.output.items(), *job.params.items()])
     arguments.pop("code", None)  # only there so that Snakemake notices changed modules
     log.info("%s for %s, seed %s", job.rule, dict(job.wildcards.items()), arguments.get("seed"))
@@ -94,60 +99,62 @@ def code_digest(script: str | Path) -> str:
     Args:
         script: Python file of a rule.
     """
-    digest = hashlib.sha256(_syntax(Path(script)).encode())
+    digest = hashlib.sha256(_read(Path(script)).digest)
     for name in used_modules(script):
-        digest.update(name.encode() + _syntax(_module_file(name)).encode())
+        digest.update(name.encode() + _read(_module_file(name)).digest)
     return digest.hexdigest()[:12]
 
 
 def used_modules(script: str | Path) -> list[str]:
     """Return the package modules that a script reaches by its imports, sorted."""
     found: set[str] = set()
-    pending = list(_imports(Path(script)))
+    pending = [*_read(Path(script)).imports]
     while pending:
         name = pending.pop()
         if name not in found:
             found.add(name)
-            pending.extend(_imports(_module_file(name)))
+            pending.extend(_read(_module_file(name)).imports)
     return sorted(found)
 
 
-@cache
-def _parse(path: Path, _mtime: float) -> ast.Module:
-    """Return a file's syntax tree; ``_mtime`` keeps a changed file out of the cache."""
-    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+class _Source(NamedTuple):
+    """What counts of a file: its syntax tree without docstrings, and the package's modules."""
+
+    digest: bytes
+    imports: tuple[str, ...]
+
+
+def _read(path: Path) -> _Source:
+    return _read_version(path, path.stat().st_mtime_ns)
 
 
 @cache
-def _syntax_at(path: Path, mtime: float) -> str:
-    tree = _parse(path, mtime)
-    for node in ast.walk(tree):
+def _read_version(path: Path, _mtime_ns: int) -> _Source:
+    """Read a file once; ``_mtime_ns`` keeps a changed file out of the cache."""
+    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    nodes = [*ast.walk(tree)]
+    imports = {name for node in nodes for name in _imports(node)}
+    for node in nodes:
         if isinstance(
             node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
         ) and ast.get_docstring(node, clean=False):
             node.body = node.body[1:]
-    return ast.dump(tree)
+    return _Source(hashlib.sha256(ast.dump(tree).encode()).digest(), tuple(sorted(imports)))
 
 
-def _syntax(path: Path) -> str:
-    """Return a file's syntax tree as text, without docstrings."""
-    return _syntax_at(path, path.stat().st_mtime)
-
-
-def _imports(path: Path) -> Iterator[str]:
-    """Yield the package modules that a file imports, with the packages that hold them."""
-    for node in ast.walk(_parse(path, path.stat().st_mtime)):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        else:
-            continue
-        for name in names:
-            parts = name.split(".")
-            if parts[0] == PACKAGE:
-                parents = (".".join(parts[:end]) for end in range(1, len(parts) + 1))
-                yield from (parent for parent in parents if _is_module(parent))
+def _imports(node: ast.AST) -> Iterator[str]:
+    """Yield the package modules that a statement imports, with the packages that hold them."""
+    if isinstance(node, ast.Import):
+        names = [alias.name for alias in node.names]
+    elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+        names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    else:
+        return
+    for name in names:
+        parts = name.split(".")
+        if parts[0] == PACKAGE:
+            parents = (".".join(parts[:end]) for end in range(1, len(parts) + 1))
+            yield from (parent for parent in parents if _is_module(parent))
 
 
 @cache

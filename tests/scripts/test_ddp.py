@@ -52,7 +52,7 @@ def folder(tmp_path_factory):
         record=folder / "training.json",
         hunter=HUNTER,
         spectra=CONFIG["spectra"]["general"],
-        checkpoints=str(folder),
+        checkpoints=str(folder / "checkpoints" / "code"),
         **COMMON,
     )
     calibrate_hunter.main(

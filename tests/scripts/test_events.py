@@ -25,6 +25,7 @@ def ingested(folder):
     ingest_events.main(
         events=RESOURCE,
         labels=[],
+        chunks=[],
         table=folder / "ingested.parquet",
         record=folder / "ingest.json",
         layout="higgs",

@@ -83,10 +83,11 @@ def study(tmp_path_factory):
     generate_background.main(
         events=folder / "events.parquet",
         model=folder / "model.safetensors",
+        chunks=[],
         generated=folder / "generated.parquet",
         label=0,
         n_events={"selection": 400, "reweighting": 300, "template": 3000},
-        chunk_size=256,
+        block_size=256,
         **COMMON,
     )
     _train_networks(folder)
@@ -96,6 +97,8 @@ def study(tmp_path_factory):
         generated=folder / "generated.parquet",
         classifier=folder / "selection.safetensors",
         reweighter=folder / "reweighting.safetensors",
+        mc_chunks=[],
+        surrogate_chunks=[],
         mc=folder / "mc.parquet",
         surrogate=folder / "surrogate.parquet",
         inputs=FEATURES,
@@ -172,7 +175,7 @@ def _train_member(folder, name):
             "reweighting": REWEIGHTING,
             "n_template": 1500,
             "n_reweighting": 300,
-            "chunk_size": 256,
+            "block_size": 256,
         },
         observables=OBSERVABLES,
         cut=0.3,

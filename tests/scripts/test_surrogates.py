@@ -55,11 +55,13 @@ def run(tmp_path, events, *, context=(), n_events=250, **settings):
     sample_surrogate.main(
         events=events,
         model=model,
+        chunks=[],
+        records=[],
         generated=tmp_path / "generated.parquet",
         sampling=tmp_path / "sampling.json",
         label=0,
         n_events=n_events,
-        chunk_size=100,
+        block_size=100,
         device="cpu",
         seed=2,
     )

@@ -67,6 +67,23 @@ def test_log_holds_the_traceback(tmp_path, own_logging):  # noqa: ARG001
     assert "ValueError: no bump here" in text
 
 
+class Files(list):
+    """A list of paths with names, as Snakemake gives them to a script."""
+
+    def items(self):
+        return [("result", self[0])]
+
+
+def test_what_a_killed_job_left_is_removed(tmp_path, own_logging):  # noqa: ARG001
+    again = job(tmp_path)
+    again.output = Files([str(tmp_path / "result.json")])
+    others = [tmp_path / name for name in ("result.json", ".other.7.part.json")]
+    for path in [*others, tmp_path / ".result.7.part.json"]:
+        path.touch()
+    run_rule(lambda **_: None, again)
+    assert {path for path in tmp_path.iterdir() if path.is_file()} == set(others)
+
+
 def test_threads_are_handed_on_where_they_are_asked_for(tmp_path, own_logging):  # noqa: ARG001
     def main(*, threads, **_):
         assert threads == 1

@@ -17,17 +17,29 @@ from snakemake.settings.types import ConfigSettings, OutputSettings, Quietness, 
 def describe_rule(rule: Any) -> dict[str, Any]:
     """Return a rule's names and values as plain data."""
     named = {part: getattr(rule, part)._allitems() for part in ("input", "output", "params")}
-    seed = rule.params.get("seed")
+    seed, code = rule.params.get("seed"), rule.params.get("code")
     return {
         "name": rule.name,
         "file": str(rule.snakefile),
         "script": rule.script,
         "log": [str(path) for path in rule.log],
-        "resources": sorted(rule.resources),
+        "benchmark": str(rule.benchmark or ""),
+        "local": rule.name in rule.workflow._localrules,
+        "resources": [ask(rule.resources, attempt) for attempt in (1, 2)],
         "outputs": [str(path) for path in rule.output],
         "keywords": [key for items in named.values() for key, _ in items],
-        "code": rule.params.get("code"),
+        "code": code(()) if callable(code) else code,
         "seed": seed(()) if callable(seed) else seed,
+    }
+
+
+def ask(resources: Any, attempt: int) -> dict[str, Any]:
+    """Return what an attempt at a job asks for."""
+    named = ("mem_mb", "runtime", "gpu")  # Snakemake adds others
+    return {
+        name: resources[name].evaluate((), attempt=attempt).value
+        for name in named
+        if name in resources
     }
 
 

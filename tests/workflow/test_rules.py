@@ -12,6 +12,8 @@ from bumpflow.workflow import code_digest, derive_seed, used_modules
 from tests.workflow.helpers import ROOT, describe, run_python
 
 SCRIPTS = sorted(path.stem for path in (ROOT / "scripts").glob("*.py"))
+DAY = 1440  # [minutes]
+HEAVY = {"write_partons"}  # generates events
 WITHOUT_CODE = {"download_higgs"}  # what was fetched is known by its checksum
 ONE_ENVIRONMENT = "Specify a conda environment or container for each rule."
 
@@ -47,11 +49,34 @@ def test_every_rule_has_a_script_and_every_script_a_rule(rules):
     }
 
 
-def test_every_rule_has_log_and_resources(rules):
+def test_every_rule_has_a_log(rules):
     for name, rule in rules.items():
         assert len(rule["log"]) == 1, name
         assert f"/logs/{name}" in rule["log"][0], name
-        assert {"mem_mb", "runtime"} <= set(rule["resources"]), name
+
+
+@pytest.mark.parametrize("overlays", [(), ("config/paper.yaml",)], ids=["default", "paper"])
+def test_every_rule_asks_for_what_clusters_grant(overlays):
+    """At most a day, and memory of a small node; more memory for a job that is tried again."""
+    for rule in describe(*overlays)["rules"]:
+        if rule["script"]:
+            first, second = rule["resources"]
+            assert 1 <= first["runtime"] <= DAY, rule["name"]
+            assert 500 <= first["mem_mb"] <= 8000, rule["name"]
+            grown = {} if rule["local"] else {"mem_mb": 2 * first["mem_mb"]}
+            assert second == first | grown, rule["name"]
+
+
+def test_what_draws_and_sums_up_starts_no_job_on_a_cluster(rules):
+    light = re.compile(r"(plot|summarise|write)_|merge_scorecard|tabulate_double_higgs")
+    for name, rule in rules.items():
+        assert rule["local"] == bool(light.match(name) and name not in HEAVY), name
+        assert not (rule["local"] and "gpu" in rule["resources"][0]), name
+
+
+def test_rules_with_a_device_ask_for_gpus(rules):
+    asking = {name for name, rule in rules.items() if "gpu" in rule["resources"][0]}
+    assert asking == {name for name, rule in rules.items() if "device" in rule["keywords"]}
 
 
 def test_every_rule_watches_its_own_code(rules):

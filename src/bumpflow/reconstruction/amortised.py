@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 from torch import Generator, Tensor
 
+from bumpflow.memory import in_chunks
 from bumpflow.reconstruction import polygons
 from bumpflow.reconstruction.network import Beliefs, NetworkSettings, SetNet, loss
 from bumpflow.reconstruction.sets import Drawing, EventSets, TrueSets
@@ -79,10 +80,9 @@ class SetPosterior(NamedTuple):
             ValueError: If a set is empty, or a number of a present event is not finite.
         """
         _check_sets(sets)
-        parts = []
-        for start in range(0, len(sets.x), CHUNK):
-            some = sets.rows(slice(start, start + CHUNK)).to(self.device)
-            parts.append(self.network(*some))
+        parts = in_chunks(
+            lambda rows: self.network(*sets.rows(rows).to(self.device)), len(sets.x), CHUNK
+        )
         return Beliefs(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
     @torch.no_grad()
@@ -189,16 +189,16 @@ class SetPosterior(NamedTuple):
     ) -> Tensor:
         """Return a function of the lifetimes' logits at places ``(n_sets, k, ...)``, by chunks."""
         k, conditions = unit.shape[1], self.network.conditions
-        parts = []
-        for start in range(0, len(unit), max(ROWS // k, 1)):
-            chosen = slice(start, start + max(ROWS // k, 1))
-            table = self.network.lifetime_table(beliefs.rows(chosen)).flatten(0, 1)
-            below, fraction = conditions.place(unit[chosen, :, 0])
+
+        def of_rows(rows: slice) -> Tensor:
+            table = self.network.lifetime_table(beliefs.rows(rows)).flatten(0, 1)
+            below, fraction = conditions.place(unit[rows, :, 0])
             first = torch.arange(len(below), device=table.device) * conditions.n_points
             below = (below + first[:, None]).flatten()
             logits = torch.lerp(table[below], table[below + 1], fraction.flatten()[:, None])
-            parts.append(function(logits, unit[chosen].flatten(0, 1)).unflatten(0, (-1, k)))
-        return torch.cat(parts)
+            return function(logits, unit[rows].flatten(0, 1)).unflatten(0, (-1, k))
+
+        return torch.cat(list(in_chunks(of_rows, len(unit), max(ROWS // k, 1))))
 
 
 def train_sets(

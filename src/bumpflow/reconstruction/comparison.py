@@ -15,12 +15,13 @@ from bumpflow.compatibility.coverage import share_within
 from bumpflow.compatibility.grids import Axis
 from bumpflow.compatibility.inference import LEVELS, combine
 from bumpflow.compatibility.populations import log10_diphoton_mass
+from bumpflow.memory import in_chunks
 from bumpflow.reconstruction import polygons
 from bumpflow.reconstruction.amortised import SetPosterior
 from bumpflow.reconstruction.diagnostics import flatten, mean_of, spread_of
 from bumpflow.reconstruction.sets import EventSets, TrueSets, draw_sets
 
-PRODUCT_CHUNK = 64
+PRODUCT_CHUNK = 32
 """Sets whose single events' posteriors are multiplied in one go."""
 
 
@@ -101,13 +102,15 @@ def estimate_from_product(
     axis = Axis(*posterior.support.log_mass, posterior.network.settings.n_masses)
     lifetime = Axis(0.0, 1.0, n_lifetimes)
     weights = torch.outer(axis.weights, lifetime.weights).flatten().to(posterior.device)
-    parts = []
-    for start in range(0, len(sets.x), PRODUCT_CHUNK):
-        some = sets.rows(slice(start, start + PRODUCT_CHUNK)).to(posterior.device)
+
+    def of_mass(rows: slice) -> Tensor:
+        some = sets.rows(rows).to(posterior.device)
         logs = _single_events(posterior, some, axis.n_points, n_lifetimes)
         joint = combine(logs, weights, mask=some.mask) + weights.log()
-        of_mass = joint.unflatten(1, (axis.n_points, -1)).logsumexp(-1)
-        parts.append(of_mass - axis.weights.to(of_mass).log())
+        summed = joint.unflatten(1, (axis.n_points, -1)).logsumexp(-1)
+        return summed - axis.weights.to(summed).log()
+
+    parts = list(in_chunks(of_mass, len(sets.x), PRODUCT_CHUNK))
     heights = polygons.to_heights(torch.cat(parts))
     mean, std = polygons.moments(heights)
     width = axis.high - axis.low

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from bumpflow import io
+from bumpflow.damage import readable
 from bumpflow.ingest.layout import InvalidEvents
 from bumpflow.reconstruction.amortised import SetPosterior
 from bumpflow.reconstruction.checks import check_prediction, reasons_outside
@@ -44,15 +45,17 @@ def read_set_names(path: Path) -> NDArray | None:
         path: A table as :func:`bumpflow.compatibility.photon_pairs.read_photon_pairs` takes it.
 
     Raises:
-        InvalidEvents: If an event has no set.
+        InvalidEvents: If the file is damaged, or an event has no set.
     """
-    if path.suffix == ".parquet":
-        table = io.read_table(path)
-    elif path.suffix == ".npy":
+    if path.suffix == ".npy":
         return None
-    else:
-        separator = "\t" if ".tsv" in path.suffixes else ","
-        table = pd.read_csv(path, sep=separator, usecols=lambda name: name == COLUMN)
+    with readable(path, "table of events", error=InvalidEvents, cure="fetch or write it again"):
+        if path.suffix == ".parquet":
+            found = [name for name in io.read_columns(path) if name == COLUMN]
+            table = io.read_table(path, columns=found)
+        else:
+            separator = "\t" if ".tsv" in path.suffixes else ","
+            table = pd.read_csv(path, sep=separator, usecols=lambda name: name == COLUMN)
     if COLUMN not in table:
         return None
     names = table[COLUMN]

@@ -67,7 +67,7 @@ class Study:
         quantities: The scorecard.
         config: The merged configuration.
         config_text: The same as it is written in its file.
-        benchmarks: Columns ``rule``, ``job``, ``seconds`` and ``memory_mb``.
+        resources: What the jobs of each rule took.
         versions: Version of each package.
         facts: Other facts about the run, such as its machine and commit.
         date: When the page was made.
@@ -78,7 +78,7 @@ class Study:
     quantities: Sequence[Quantity]
     config: Mapping[str, Any]
     config_text: str
-    benchmarks: pd.DataFrame
+    resources: pd.DataFrame
     versions: Mapping[str, str]
     facts: Mapping[str, str] = field(default_factory=dict)
     date: str = ""
@@ -108,7 +108,7 @@ def render_page(study: Study, templates: Mapping[str, str]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    rows = run_times(study.benchmarks)
+    rows = run_times(study.resources)
     return environment.get_template("page.html.j2").render(
         study=study,
         sections=list_sections(study),

@@ -7,6 +7,8 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from bumpflow.report.numbers import format_seconds
+
 PACKAGES = (
     "bumpflow",
     "torch",
@@ -36,6 +38,19 @@ def list_versions(packages: tuple[str, ...] = PACKAGES) -> dict[str, str]:
 def describe_machine() -> str:
     """Return the operating system, the processor's kind and the number of its cores."""
     return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+
+
+def describe_time(seconds: float, elapsed: float) -> str:
+    """Return how long jobs took, and how many of them there were at a time.
+
+    Args:
+        seconds: Time of all jobs together [s].
+        elapsed: Time in which they ran [s].
+    """
+    if not elapsed:
+        return "not known"
+    at_a_time = seconds / elapsed
+    return f"{format_seconds(elapsed)}, with {at_a_time:.2f} jobs at a time on average"
 
 
 def find_commit(folder: str | Path) -> str | None:

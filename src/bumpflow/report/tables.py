@@ -45,6 +45,7 @@ class RunTime(NamedTuple):
     rule: str
     n_jobs: int
     total: Cell
+    cpu: Cell
     longest: Cell
     memory: Cell
     share: float
@@ -127,29 +128,32 @@ def score_rows(quantities: Iterable[Quantity]) -> list[ScoreRow]:
     ]
 
 
-def run_times(benchmarks: pd.DataFrame) -> list[RunTime]:
-    """Return time and memory by rule, the longest first.
+def run_times(resources: pd.DataFrame) -> list[RunTime]:
+    """Return time and memory by rule, in their order.
 
     Args:
-        benchmarks: Columns ``rule``, ``seconds`` and ``memory_mb``, one row per job.
+        resources: As :func:`bumpflow.report.resources.use_by_rule` returns it.
     """
-    rows = []
-    for rule, jobs in benchmarks.groupby("rule"):
-        total, longest, memory = (
-            jobs["seconds"].sum(),
-            jobs["seconds"].max(),
-            jobs["memory_mb"].max(),
+    total = max(float(resources["seconds"].sum()), 1e-9)
+    return [
+        RunTime(
+            rule=row["rule"],
+            n_jobs=row["jobs"],
+            total=_time(row["seconds"]),
+            cpu=_time(row["cpu_seconds"]),
+            longest=_time(row["longest_seconds"]),
+            memory=_memory(row["peak_memory_mib"]),
+            share=row["seconds"] / total,
         )
-        known = bool(pd.notna(memory))
-        text = f"{format_plain(float(memory), digits=3)}\u00a0MB" if known else DASH
-        rows.append(
-            RunTime(
-                rule=str(rule),
-                n_jobs=len(jobs),
-                total=Cell(format_seconds(total), float(total), best=False),
-                longest=Cell(format_seconds(longest), float(longest), best=False),
-                memory=Cell(text, float(memory) if known else None, best=False),
-                share=float(total / max(benchmarks["seconds"].sum(), 1e-9)),
-            )
-        )
-    return sorted(rows, key=lambda row: row.total.value or 0, reverse=True)
+        for row in resources.to_dict("records")
+    ]
+
+
+def _time(seconds: float) -> Cell:
+    return Cell(format_seconds(seconds), float(seconds), best=False)
+
+
+def _memory(mib: float) -> Cell:
+    if pd.isna(mib):
+        return Cell(DASH, None, best=False)
+    return Cell(f"{format_plain(float(mib), digits=3)}\u00a0MiB", float(mib), best=False)

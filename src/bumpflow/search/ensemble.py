@@ -60,7 +60,7 @@ def train_member(
         classifier: Stored classifier of the selection.
         mirror: Columns whose common change of sign makes mirror images.
         settings: ``training`` of the density, ``reweighting``, and the numbers of events
-            ``n_template``, ``n_reweighting`` and ``chunk_size``.
+            ``n_template``, ``n_reweighting`` and ``block_size``.
         observables: The configuration block of the same name.
         cut: Lowest score of selected events.
         checkpoints: Folder from which a killed training resumes.
@@ -68,13 +68,13 @@ def train_member(
         device: Where to train and generate.
     """
     chosen = central.settings
-    size = settings["chunk_size"]
+    size = settings["block_size"]
     others = member_events(
         kind,
         observed,
         central=central,
         seed=derive_seed(seed, "events"),
-        chunk_size=size,
+        block_size=size,
         device=device,
     )
     density, history = _train_density(
@@ -84,7 +84,7 @@ def train_member(
 
     def draw(purpose: str, n: int) -> Any:  # noqa: ANN401
         own = derive_seed(seed, purpose)
-        return draw_pieces(density, n, chunk_size=size, seed=own, device=device, context=context)
+        return draw_pieces(density, n, block_size=size, seed=own, device=device, context=context)
 
     generated = np.concatenate(
         [piece.to_numpy("f4") for piece in draw("weights", settings["n_reweighting"])]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from bumpflow.classifiers import NetworkClassifier
 from bumpflow.evaluate.reweighting import Reweighter
-from bumpflow.flows.density import EventDensity, draw_in_chunks
+from bumpflow.flows.density import EventDensity, draw_blocks
 from bumpflow.stats.templates import SCORE
 
 Kind = Literal["bootstrap", "replica"]
@@ -44,31 +44,34 @@ def draw_pieces(
     density: EventDensity,
     n: int,
     *,
-    chunk_size: int,
+    block_size: int,
     seed: int,
     device: torch.device,
+    blocks: range | None = None,
     context: Tensor | None = None,
 ) -> Iterator[pd.DataFrame]:
-    """Yield generated events piece by piece.
+    """Yield generated events block by block (see :func:`draw_blocks`).
 
     Args:
         density: Trained surrogate, on ``device``.
         n: Number of events.
-        chunk_size: Events in a piece.
+        block_size: Events in a block.
         seed: Seed of the events.
         device: Where to generate.
+        blocks: Numbers of the blocks to draw; all by default.
         context: Observed context features to draw from, shape ``(m, context)``.
     """
     features, names = list(density.settings.features), list(density.settings.context)
-    chunks = draw_in_chunks(
+    drawn = draw_blocks(
         density,
         n,
-        chunk_size=chunk_size,
-        generator=torch.Generator(device).manual_seed(seed),
+        block_size=block_size,
+        seed=seed,
+        blocks=blocks,
         context=None if context is None else context.to(device),
     )
-    for drawn in chunks:
-        yield drawn.table(features, names)
+    for block in drawn:
+        yield block.table(features, names)
 
 
 def member_events(
@@ -77,7 +80,7 @@ def member_events(
     *,
     central: EventDensity,
     seed: int,
-    chunk_size: int,
+    block_size: int,
     device: torch.device,
 ) -> list[NDArray]:
     """Return other events in place of the observed ones, to train a surrogate again.
@@ -89,7 +92,7 @@ def member_events(
         observed: Samples of events with features and context, each of shape ``(n, columns)``.
         central: The surrogate that was trained on the observed events, on ``device``.
         seed: Seed of the draws.
-        chunk_size: Events drawn at a time.
+        block_size: Events drawn at a time.
         device: Where to draw.
 
     Returns:
@@ -103,7 +106,7 @@ def member_events(
     pieces = draw_pieces(
         central,
         sum(map(len, observed)),
-        chunk_size=chunk_size,
+        block_size=block_size,
         seed=seed,
         device=device,
         context=context if central.settings.context else None,

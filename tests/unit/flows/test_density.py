@@ -10,7 +10,7 @@ from bumpflow.flows.density import (
     DensitySettings,
     EventDensity,
     SamplingFailed,
-    draw_in_chunks,
+    draw_blocks,
     fit_density,
     load,
     mirror,
@@ -171,11 +171,7 @@ def test_non_finite_draws_are_redrawn_and_hopeless_ones_reported():
 def test_chunks_add_up():
     fitted, _ = trained(context=("mass",))
     _, mass = events(100)
-    chunks = list(
-        draw_in_chunks(
-            fitted, 250, chunk_size=100, generator=torch.Generator().manual_seed(7), context=mass
-        )
-    )
+    chunks = list(draw_blocks(fitted, 250, block_size=100, seed=7, context=mass))
     assert [len(chunk.x) for chunk in chunks] == [100, 100, 50]
     table = chunks[0].table(["pt", "eta"], ["mass"])
     assert list(table.columns) == ["pt", "eta", "mass"]

@@ -68,8 +68,8 @@ def test_defaults_have_no_faults():
             "cinn.map.hit_m",
             0.05,
             (
-                "cinn.map.hit_m: 0.05 is outside of cinn.detectors.hit_m, which reaches from 0.001"
-                " to 0.01"
+                "cinn.map.hit_m: 0.05 is outside of cinn.detectors.hit_m, which reaches from 0.0007"
+                " to 0.0125"
             ),
         ),
         (

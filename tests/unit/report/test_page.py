@@ -22,6 +22,16 @@ from bumpflow.summary import Quantity
 
 PARTS = (Path(__file__).parents[3] / "src" / "bumpflow" / "report").glob("*.j2")
 TEMPLATES = {path.name: io.read_text(path) for path in PARTS}
+RESOURCES = pd.DataFrame(
+    {
+        "rule": ["train"],
+        "jobs": [1],
+        "seconds": [3.0],
+        "cpu_seconds": [2.0],
+        "longest_seconds": [3.0],
+        "peak_memory_mib": [10.0],
+    }
+)
 LOADS = re.compile(r"""(?:src|srcset|poster|data)\s*=|<link[^>]*href|url\(|@import""")
 
 
@@ -49,9 +59,7 @@ def study():
         ],
         config={"datasets": {"higgs": {"source": "UCI <HIGGS>"}}},
         config_text="seed: 1 # <script>alert(1)</script>\n",
-        benchmarks=pd.DataFrame(
-            {"rule": ["train"], "job": ["a"], "seconds": [3.0], "memory_mb": [10.0]}
-        ),
+        resources=RESOURCES,
         versions={"Python": "3.11"},
         facts={"Seed": "1"},
         date="today",
@@ -93,8 +101,7 @@ def test_sections_follow_figures_then_numbers(study):
 
 
 def test_page_needs_no_figures_and_no_numbers():
-    empty = pd.DataFrame(columns=["rule", "job", "seconds", "memory_mb"])
-    bare = Study("bare", [], [], {}, "", empty, {})
+    bare = Study("bare", [], [], {}, "", RESOURCES[:0], {})
     html = render_page(bare, TEMPLATES)
     assert "Scorecard" not in html
     assert "Run times" not in html

@@ -1,5 +1,6 @@
 import pandas as pd
 
+from bumpflow.report.resources import use_by_rule
 from bumpflow.report.tables import headline_tables, run_times, score_rows
 from bumpflow.summary import Quantity
 
@@ -52,20 +53,23 @@ def test_scorecard_sets_published_beside_ours():
     assert (row.source, row.unit) == ("paper", "nat")
 
 
-def test_run_times_are_summed_by_rule():
-    jobs = pd.DataFrame(
+def test_run_times_keep_their_order_and_shares():
+    resources = pd.DataFrame(
         {
-            "rule": ["train", "train", "plot"],
-            "job": ["a", "b", ""],
-            "seconds": [10.0, 20.0, 10.0],
-            "memory_mb": [100.0, 300.0, float("nan")],
+            "rule": ["train", "plot"],
+            "jobs": [2, 1],
+            "seconds": [30.0, 10.0],
+            "cpu_seconds": [25.0, 0.0],
+            "longest_seconds": [20.0, 10.0],
+            "peak_memory_mib": [300.0, float("nan")],
         }
     )
-    train, plot = run_times(jobs)
+    train, plot = run_times(resources)
     assert (train.rule, train.n_jobs, train.total.value, train.share) == ("train", 2, 30.0, 0.75)
-    assert (train.longest.value, train.memory.value, plot.memory.value) == (20.0, 300.0, None)
+    assert (train.cpu.value, train.longest.value, train.memory.value) == (25.0, 20.0, 300.0)
+    assert (train.memory.text, plot.memory.value) == ("300\u00a0MiB", None)
 
 
 def test_no_run_times_give_no_rows():
-    empty = pd.DataFrame({"rule": [], "job": [], "seconds": [], "memory_mb": []})
+    empty = use_by_rule(pd.DataFrame(columns=["rule", "seconds", "cpu_seconds", "memory_mib"]))
     assert run_times(empty) == []

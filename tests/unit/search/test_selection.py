@@ -62,7 +62,7 @@ def test_networks_survive_storage(classifier):
 
 
 def draw(kind, central, observed, seed=1):
-    return member_events(kind, observed, central=central, seed=seed, chunk_size=64, device=CPU)
+    return member_events(kind, observed, central=central, seed=seed, block_size=64, device=CPU)
 
 
 def test_bootstraps_repeat_observed_events_and_replicas_are_new_ones(central):

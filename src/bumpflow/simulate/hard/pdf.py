@@ -8,15 +8,17 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import RectBivariateSpline
 
 from bumpflow import io
 from bumpflow.simulate.extras import MissingExtra
 from bumpflow.suggest import suggest
+
+if TYPE_CHECKING:
+    from scipy.interpolate import RectBivariateSpline
 
 GLUON = 21
 GLUON_IN_GRIDS = 0
@@ -156,7 +158,7 @@ class _Subgrid(NamedTuple):
     """One range of scales: its ends [GeV], and a spline of each parton by its code."""
 
     q_gev: tuple[float, float]
-    splines: dict[int, RectBivariateSpline]
+    splines: "dict[int, RectBivariateSpline]"
 
 
 def _read_grid(text: str) -> list[_Subgrid]:
@@ -175,6 +177,8 @@ def _read_grid(text: str) -> list[_Subgrid]:
 
 def _build_subgrid(x: NDArray, q: NDArray, codes: list[int], values: NDArray) -> _Subgrid:
     """Return a subgrid's splines; what lies below the smallest useful fraction is left out."""
+    from scipy.interpolate import RectBivariateSpline
+
     used = x >= MIN_X
     splines = {
         GLUON if code in (GLUON, GLUON_IN_GRIDS) else code: RectBivariateSpline(
