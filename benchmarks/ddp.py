@@ -15,7 +15,6 @@ import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
-from bumpflow import io
 from bumpflow.device import limit_threads
 from bumpflow.hunts import bumphunter
 from bumpflow.hunts.calibration import Calibration
@@ -23,7 +22,7 @@ from bumpflow.hunts.comparison import windows_of
 from bumpflow.hunts.histogram import Histogram
 from bumpflow.hunts.parametric import templates
 from bumpflow.hunts.scanning import scan_histograms
-from bumpflow.hunts.store import Hunter, predict, restore_hunter
+from bumpflow.hunts.store import Hunter, load_hunter, predict
 from bumpflow.hunts.targets import z_known
 from bumpflow.summary import Quantity
 
@@ -177,7 +176,7 @@ def scan_ratio(hunter: Hunter) -> list[Quantity]:
 
 def measure() -> list[Quantity]:
     """Time targets, predictions and scans."""
-    hunter = restore_hunter(*io.read_tensors(SHIPPED), device=torch.device("cpu"))
+    hunter = load_hunter(SHIPPED, device=torch.device("cpu"))
     return [*target_ratio(), prediction_rate(hunter), *scan_ratio(hunter)]
 
 

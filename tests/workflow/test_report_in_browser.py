@@ -8,7 +8,7 @@ import pytest
 
 from bumpflow import io
 from bumpflow.summary import Quantity, as_records
-from scripts import merge_scorecard, plot_scan, write_config, write_report
+from scripts import merge_scorecard, plot_scan, summarise_benchmarks, write_config, write_report
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -47,15 +47,20 @@ def report(tmp_path_factory):
         bench=[],
         scorecard=results / "scorecard.parquet",
     )
+    summarise_benchmarks.main(
+        made=[results / "scorecard.parquet"],
+        resources=results / "resources.parquet",
+        benchmarks=str(results / "benchmarks"),
+    )
     write_report.main(
         figures=[results / "surrogates" / "higgs" / "figures" / f"{name}.png" for name in NAMES],
         captions=[ROOT / "rules" / "captions" / f"{name}.rst" for name in NAMES],
         records=[results / "training.json"],
         scorecard=results / "scorecard.parquet",
+        resources=results / "resources.parquet",
         config=results / "config.yaml",
         page=sorted((ROOT / "src" / "bumpflow" / "report").glob("page.*.j2")),
         report=results / "report.html",
-        benchmarks=str(results / "benchmarks"),
     )
     return results / "report.html"
 

@@ -1,46 +1,77 @@
-"""The smoke study runs from end to end, and again with the same contents."""
+"""The smoke study runs from end to end, and again with the same contents if it is killed often."""
 
-import os
+import random
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from bumpflow import io
-from tests.workflow.helpers import ROOT
+from tests.workflow.helpers import kill, kill_in_rule, start_snakemake, unlock
 
 TIMED = re.compile(r"(?:^|_)(?:milli)?(?:seconds|rate)$|per_second$")  # keys that time decides
 OUTPUT = "smoke.log"
-TIMED_FILES = re.compile(r"^(logs|benchmarks)/|report\.html$|/(sampling_rates|hunt_comparison)\.")
+LATE = {"summarise_benchmarks", "write_report"}  # what jobs took is listed before
+KILLED = {
+    *("simulate_chunk", "simulate_alps", "simulate_sets", "train_surrogate", "sample_chunk"),
+    *("run_c2st", "train_selection", "train_reweighting", "train_member", "run_toys", "scan_fits"),
+    *("train_hunter", "calibrate_hunter", "hunt_toys", "scan_histograms"),
+    *("train_resonance", "test_resonance", "run_experiment"),
+    *("train_posterior", "train_ratio", "train_pairs"),
+    *("train_sets", "train_single", "train_published", "write_report"),
+}
+TIMED_FILES = re.compile(
+    r"^(logs|benchmarks)/|(?:report\.html|resources\.parquet)$|/(sampling_rates|hunt_comparison)\."
+)
 
 
-def start_smoke(folder):
-    """Start the smoke study on one core, with its results below ``folder``.
+def start_smoke(folder, cores):
+    """Start the smoke study, with its results below ``folder``."""
+    command = ["--cores", cores, "--configfile", "config/smoke.yaml"]
+    return start_snakemake(folder, *command, output=folder / OUTPUT)
 
-    What it says goes to a file: a pipe that nobody reads would stop it as soon as it is full.
+
+def finish(folder, run):
+    """Wait for the end of a run that must succeed; return its results."""
+    assert run.wait() == 0, (folder / OUTPUT).read_text()[-5000:]
+    return folder / "results/smoke"
+
+
+def run_and_kill(folder):
+    """Run the study, and kill it in the first job of each rule of ``KILLED`` that can be hit.
+
+    Returns the run that went to its end, and the rules that were hit.
     """
-    command = [sys.executable, "-m", "snakemake", "--directory", folder, "--cores", "1"]
-    with (folder / OUTPUT).open("w") as output:
-        return subprocess.Popen(
-            [*command, "--configfile", "config/smoke.yaml"],
-            cwd=ROOT,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
+    hit, moments = [], random.Random(7)
+    while True:
+        run = start_smoke(folder, cores=1)
+        rules = KILLED - set(hit)
+        rule = kill_in_rule(run, rules, output=folder / OUTPUT, after=moments.uniform(0, 0.25))
+        if rule is None:
+            return run, hit
+        hit.append(rule)
+        unlock(folder)
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    """The results of two runs, side by side."""
-    folders = [tmp_path_factory.mktemp("smoke") for _ in range(2)]
-    started = [start_smoke(folder) for folder in folders]
-    for folder, run in zip(folders, started, strict=True):
-        assert run.wait() == 0, (folder / OUTPUT).read_text()[-5000:]
-    return [folder / "results/smoke" for folder in folders]
+def both(tmp_path_factory):
+    """The results of two runs, side by side, and where the second one was killed.
+
+    One has two cores. The other has one, and is killed many times.
+    """
+    whole, killed = (tmp_path_factory.mktemp(name) for name in ("whole", "killed"))
+    undisturbed = start_smoke(whole, cores=2)
+    try:
+        run, hit = run_and_kill(killed)
+        yield finish(whole, undisturbed), finish(killed, run), hit
+    finally:
+        kill(undisturbed)
+
+
+@pytest.fixture(scope="module")
+def runs(both):
+    return both[:2]
 
 
 def files(folder):
@@ -95,4 +126,29 @@ def test_smoke_study_repeats_itself(runs):
 
 @pytest.mark.slow
 def test_no_part_of_a_file_is_left(runs):
-    assert [path for folder in runs for path in Path(folder).rglob("*.part*")] == []
+    left = [path for folder in runs for path in Path(folder).rglob(".*")]
+    assert left == []
+
+
+def measured_rules(folder):
+    """Return the rules that Snakemake took the time of."""
+    benchmarks = folder / "benchmarks"
+    tables = benchmarks.rglob("*.tsv")
+    return {path.relative_to(benchmarks).with_suffix("").parts[0] for path in tables}
+
+
+@pytest.mark.slow
+def test_time_and_memory_of_rules_are_listed(runs):
+    for folder in runs:
+        table = io.read_table(folder / "resources.parquet")
+        assert measured_rules(folder) - set(table["rule"]) <= LATE
+        assert (table["seconds"] > 0).all()
+        assert table["peak_memory_mib"].max() < 4096
+
+
+@pytest.mark.slow
+def test_kills_hit_jobs_of_many_rules(both):
+    """One that ends within a moment can be missed."""
+    whole, _, hit = both
+    assert measured_rules(whole) >= KILLED
+    assert len(hit) >= 20, f"not hit: {', '.join(sorted(KILLED - set(hit)))}"
