@@ -107,8 +107,11 @@ def rule_at_work(text):
 
 
 def unlock(folder):
-    """Do what ``snakemake --unlock`` does, without its start."""
-    shutil.rmtree(folder / ".snakemake/locks")
+    """Do what ``snakemake --unlock`` does, without its start.
+
+    A run that ends removes all locks of its folder, those of other studies' runs, too.
+    """
+    shutil.rmtree(folder / ".snakemake/locks", ignore_errors=True)
 
 
 @cache

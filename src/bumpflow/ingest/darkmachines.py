@@ -27,6 +27,8 @@ LONGEST_LINE = 1 << 20
 """Bytes beyond which a line cannot be an event."""
 LARGEST = 1e30
 """Numbers beyond which none can be meant, far from the end of single precision."""
+LARGEST_ETA = 30.0
+"""Pseudorapidities beyond that of any beam."""
 HEADER = ("event ID", "process ID", "event weight", "MET", "METphi")
 """What a line begins with."""
 PARTS = ("object", "E", "pt", "eta", "phi")
@@ -141,6 +143,7 @@ def _convert(text: bytes, *, scale: float, luminosity_fb: float) -> pa.Table | N
     )
     numbers = [weight, met, met_phi, energy, pt, eta, phi]
     possible = np.all(energy > 0) and np.all(pt > 0) and np.all(met >= 0)
+    possible &= np.all(np.abs(eta) < LARGEST_ETA)
     if not (possible and all(np.all(np.abs(values) < LARGEST) for values in numbers)):
         return None
     momenta = {"energy": energy * scale, "pt": pt * scale, "eta": eta, "phi": phi}
@@ -237,6 +240,6 @@ def _number_fault(name: str, value: str, *, positive: bool) -> str:
         return f"{name} is {value!r}, which is not a number"
     if not np.isfinite(number) or "_" in value:
         return f"{name} is {value}, which is not a finite number"
-    if abs(number) >= LARGEST:
+    if abs(number) >= (LARGEST_ETA if name == "eta" else LARGEST):
         return f"{name} is {value}, which is impossible"
     return f"{name} is {value}, but must be positive" if positive and number <= 0 else ""

@@ -92,6 +92,8 @@ def test_last_line_needs_no_end(read):
         ("1;a;1;0;0;t,1,1,0,0", "object 1 is 't', but objects are j, b,"),
         ("1;a;1;0;0;j,1,,0,0", "object 1 (j): pt is '', which is not a number"),
         ("1;a;1;0;0;j,1,1,inf,0", "object 1 (j): eta is inf, which is not a finite number"),
+        ("1;a;1;0;0;j,1,1,-400,0", "object 1 (j): eta is -400, which is impossible"),
+        ("1;a;1;0;0;j,1e31,1,0,0", "object 1 (j): E is 1e31, which is impossible"),
         ("1;a;1;0;0;j,0,1,0,0", "object 1 (j): E is 0, but must be positive"),
         ("1;a;1;0;0;m-,1,-1,0,0", "object 1 (m-): pt is -1, but must be positive"),
         ("1;a;1;0,0;j,1,1,0,0", "MET is '0,0', which is not a number"),
