@@ -203,6 +203,7 @@ def _text_table(numbers: list[int], rows: list[list[str]], *, file: str) -> Tabl
             raise InvalidHistogram(msg)
 
     def column(position: int) -> NDArray[np.float64]:
+        """Return the numbers of a column, NaN where it says so or where the last row ends early."""
         fields = [row[position] for row in rows]
         values = np.array([_number(field) for field in fields], dtype=np.float64)
         for i in np.flatnonzero(np.isnan(values)):
@@ -287,6 +288,7 @@ def _open_parquet(path: Path) -> _Parquet:
 
     @cache
     def read(position: int) -> pa.ChunkedArray:
+        """Return a column of the file."""
         with (
             readable(path, "Parquet"),
             pq.ParquetFile(path, page_checksum_verification=True) as file,

@@ -198,6 +198,7 @@ def _slopes(
     shifts = np.diag(STEP * sizes)[free]
 
     def slopes(at: NDArray) -> NDArray:
+        """Return slopes of the log density in the free parameters."""
         return np.stack(
             [
                 (log_density(at, values + shift) - log_density(at, values - shift))

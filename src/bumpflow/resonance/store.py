@@ -64,6 +64,7 @@ def load_measurement(
     systematics = [Systematic.from_config(name, one) for name, one in chosen.items()]
 
     def varied(component: str) -> dict[str, Any]:
+        """Return a component's densities with each trained systematic up and down."""
         names = [
             name
             for name, one in chosen.items()

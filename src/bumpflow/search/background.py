@@ -80,6 +80,7 @@ def draw_background(
     counts = [count_blocks(n, block_size) for n in n_events.values()]
 
     def pieces() -> Iterator[pa.Table]:
+        """Yield the drawn events of all purposes, a block at a time."""
         for purpose, blocks in zip(n_events, share_each(counts, chunk), strict=True):
             drawn = draw_pieces(
                 density,
